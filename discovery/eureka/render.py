@@ -1,0 +1,81 @@
+"""Eureka's documents as JSON or XML.
+
+JSON when the Accept header names it, else XML: most clients but Java's send no Accept and read XML. The two differ in
+little: attributes (`enabled`, `class`) for the JSON keys that begin with `@`, a list as repeated elements, and
+`overriddenstatus` in lower case. Element names are escaped as XStream does: `_` doubled, `$` as `_-`, any other
+character that a name cannot hold as `_.` and four hex digits; `versions__delta` is already in that form.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+import msgspec
+
+from discovery.eureka.document import Document
+
+JSON, XML = "application/json", "application/xml"
+
+RENAMED = {"overriddenStatus": "overriddenstatus"}
+VERBATIM = {"versions__delta", "apps__hashcode"}
+
+# Characters XML 1.0 cannot carry at all.
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def media_type(accept: str | None) -> str:
+    return JSON if accept and "json" in accept.lower() else XML
+
+
+def render(root: str, document: Document, media: str) -> bytes:
+    """`root` wraps the document: applications, application or instance."""
+    if media == JSON:
+        return msgspec.json.encode({root: document})
+    parts: list[str] = []
+    _element(root, document, parts)
+    return "".join(parts).encode()
+
+
+def _element(name: str, value: Any, parts: list[str]) -> None:
+    if isinstance(value, list):
+        for each in value:
+            _element(name, each, parts)
+        return
+    tag = RENAMED.get(name, name) if name in VERBATIM else _escaped_name(RENAMED.get(name, name))
+    if not isinstance(value, dict):
+        parts.append(f"<{tag}>{_text(value)}</{tag}>")
+        return
+    attributes = "".join(
+        f" {key[1:]}={quoteattr(_clean(str(below)))}" for key, below in value.items() if key[:1] == "@"
+    )
+    parts.append(f"<{tag}{attributes}>")
+    for key, below in value.items():
+        if key == "$":
+            parts.append(_text(below))
+        elif key[:1] != "@":
+            _element(key, below, parts)
+    parts.append(f"</{tag}>")
+
+
+def _escaped_name(name: str) -> str:
+    return "".join(_escaped_character(character, index) for index, character in enumerate(name))
+
+
+def _escaped_character(character: str, index: int) -> str:
+    if character == "_":
+        return "__"
+    if character == "$":
+        return "_-"
+    if character.isalpha() or (index and (character.isdigit() or character in "-.")):
+        return character
+    return f"_.{ord(character):04x}"
+
+
+def _text(value: Any) -> str:
+    return escape(_clean(str(value)))
+
+
+def _clean(text: str) -> str:
+    return _FORBIDDEN.sub("\ufffd", text)

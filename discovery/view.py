@@ -1,0 +1,114 @@
+"""What is visible: per instance the best record of all logs, and the services they make up.
+
+The view is a function of the logs and of what is hidden: nothing in it decides anything, it can be rebuilt at any time.
+A dead origin's live records are hidden by the length of their lease (`hide`): those whose grace has run out no longer
+compete; its LEFT marks always do. `update` re-picks the named instances only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from discovery.record import LEFT, Record, rank
+from discovery.space import Space
+
+Held = tuple[str, Record]
+"""(origin, record): whose saying holds, and the saying."""
+
+
+class Change(NamedTuple):
+    """What is visible of one instance has changed; None: it was not, or is no longer, visible."""
+
+    key: str
+    before: Held | None
+    after: Held | None
+
+
+class View:
+    def __init__(self, spaces: Mapping[str, Space]) -> None:
+        self._spaces = spaces
+        self._hidden: dict[str, float] = {}
+        self._visible: dict[str, Held] = {}
+        self._services: dict[str, set[str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._visible)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._visible
+
+    def get(self, key: str) -> Held | None:
+        """(origin, record) of a visible instance."""
+        return self._visible.get(key)
+
+    def all(self) -> Iterable[Held]:
+        return self._visible.values()
+
+    def services(self) -> list[str]:
+        return sorted(self._services)
+
+    def of(self, service: str) -> list[Held]:
+        return [self._visible[key] for key in sorted(self._services.get(service, ()))]
+
+    def known(self, key: str) -> Held | None:
+        """(origin, record) of the best saying about an instance, visible or not: hidden ones and LEFT marks count."""
+        said = [
+            (origin, record)
+            for origin, space in self._spaces.items()
+            if (record := space.get(key)) is not None and (record.live or record.state == LEFT)
+        ]
+        return max(said, key=lambda each: rank(each[1], each[0]), default=None)
+
+    def hide(self, origin: str, lease_s: float) -> list[str]:
+        """Hide that origin's live records with a lease of `lease_s` or less; returns the instances to update."""
+        before = self._hidden.get(origin, -1.0)
+        if lease_s <= before:
+            return []
+        self._hidden[origin] = lease_s
+        space = self._spaces.get(origin)
+        return [r.key for r in space.items.values() if before < r.lease_s <= lease_s] if space else []
+
+    def show(self, origin: str) -> list[str]:
+        """Undo `hide`; returns the instances to update."""
+        if self._hidden.pop(origin, None) is None:
+            return []
+        space = self._spaces.get(origin)
+        return list(space.items) if space else []
+
+    def update(self, keys: Iterable[str]) -> list[Change]:
+        """Pick again; returns those whose visible record changed, appeared or went."""
+        changes = []
+        for key in dict.fromkeys(keys):
+            before, after = self._visible.get(key), self._pick(key)
+            if before != after:
+                self._place(key, before, after)
+                changes.append(Change(key, before, after))
+        return changes
+
+    def _pick(self, key: str) -> Held | None:
+        best: Held | None = None
+        for origin, space in self._spaces.items():
+            record = space.get(key)
+            if record is None or not self._competes(origin, record):
+                continue
+            if best is None or rank(record, origin) > rank(best[1], best[0]):
+                best = (origin, record)
+        return best if best is not None and best[1].live else None
+
+    def _place(self, key: str, before: Held | None, after: Held | None) -> None:
+        if before is not None:
+            members = self._services[before[1].service]
+            members.discard(key)
+            if not members:
+                del self._services[before[1].service]
+        if after is None:
+            del self._visible[key]
+        else:
+            self._visible[key] = after
+            self._services.setdefault(after[1].service, set()).add(key)
+
+    def _competes(self, origin: str, record: Record) -> bool:
+        if record.state == LEFT:
+            return True
+        return record.live and record.lease_s > self._hidden.get(origin, -1.0)

@@ -1,0 +1,81 @@
+"""What a program tells the registry about itself, and its form on Eureka's wire.
+
+Source: Eureka's instance document (JSON, the dialect of Netflix's default codec) and Zowe's metadata keys. A route's
+name in the metadata is its gateway URL with dashes (`api/v1` → `apiml.routes.api-v1.gatewayUrl`): names hold no dots.
+
+Not here: when to tell it (`plexmesh.service`) and how (`plexmesh.registry`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+METADATA_VERSION = "2.2.0"
+"""Zowe's metadata version; without it a Zowe discovery translates the metadata as if it were version 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registration:
+    """One instance. `routes` maps gateway URL to service URL; None leaves routing to the gateway's defaults."""
+
+    service_id: str
+    host: str
+    port: int
+    instance_id: str
+    lpar: str | None = None
+    routes: Mapping[str, str] | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    title: str = ""
+    description: str = ""
+    health_path: str = "/application/health"
+    renew_s: int = 5
+    lease_s: int = 15
+
+    @property
+    def app(self) -> str:
+        return self.service_id.upper()
+
+    def all_metadata(self) -> dict[str, str]:
+        found = {"version": METADATA_VERSION}
+        if self.lpar:
+            found["zos.lpar"] = self.lpar
+        if self.title:
+            found["apiml.service.title"] = self.title
+        if self.description:
+            found["apiml.service.description"] = self.description
+        for gateway_url, service_url in (self.routes or {}).items():
+            name = gateway_url.strip("/").replace("/", "-").replace(".", "-") or "root"
+            found[f"apiml.routes.{name}.gatewayUrl"] = gateway_url
+            found[f"apiml.routes.{name}.serviceUrl"] = service_url
+        return found | dict(self.metadata)
+
+    def document(self, status: str, dirty_ms: int) -> dict[str, Any]:
+        """The body of a register call. `dirty_ms`: wall clock of this state in ms; a later one wins."""
+        base = f"http://{self.host}:{self.port}"
+        return {
+            "instance": {
+                "instanceId": self.instance_id,
+                "app": self.app,
+                "hostName": self.host,
+                "ipAddr": self.host,
+                "status": status,
+                "overriddenStatus": "UNKNOWN",
+                "port": {"$": self.port, "@enabled": "true"},
+                "securePort": {"$": 443, "@enabled": "false"},
+                "countryId": 1,
+                "dataCenterInfo": {
+                    "@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo",
+                    "name": "MyOwn",
+                },
+                "leaseInfo": {"renewalIntervalInSecs": self.renew_s, "durationInSecs": self.lease_s},
+                "metadata": self.all_metadata(),
+                "homePageUrl": f"{base}/",
+                "statusPageUrl": f"{base}/application/info",
+                "healthCheckUrl": f"{base}{self.health_path}",
+                "vipAddress": self.service_id,
+                "secureVipAddress": self.service_id,
+                "lastDirtyTimestamp": str(dirty_ms),
+            }
+        }

@@ -1,0 +1,48 @@
+"""Constructs one sample instance and runs it."""
+
+from __future__ import annotations
+
+import logging
+
+from aiohttp import web
+
+import plexmesh
+from sample.api import SampleApi
+from sample.config import SampleConfig
+from shared import net, problem
+from shared.application import Application
+from shared.events import Events
+from shared.lifecycle import Lifecycle
+
+log = logging.getLogger("plexmesh.sample")
+
+ROUTES = {"api/v1": "/api/v1", "ui/v1": "/ui/v1", "ws/v1": "/ws/v1"}
+
+
+async def run(config: SampleConfig, lifecycle: Lifecycle) -> None:
+    listener = net.listen(config.host, config.port)
+    events = Events(log)
+    vitals = Application("sample", config, events, why=list)
+    app = web.Application(middlewares=[problem.middleware()])
+    app.add_routes(vitals.routes())
+    app.add_routes(SampleApi(config).routes())
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    await runner.setup()
+    await web.SockSite(runner, listener).start()
+    events.emit("sample.started", instance=config.instance)
+    service = plexmesh.Service(
+        "sample",
+        host=config.host,
+        port=config.port,
+        lpar=config.lpar,
+        routes=ROUTES,
+        title="Sample service",
+        description="Says who answers",
+        discovery=config.discovery,
+        drain_s=config.drain_s,
+    )
+    async with service:
+        await lifecycle.stopped()
+        events.emit("sample.leaving", instance=config.instance)
+    events.close()
+    await runner.cleanup()

@@ -1,0 +1,94 @@
+"""/application/…: what every process says about itself.
+
+    live      200 as soon as the loop turns
+    ready     200 or 503, {"ready": bool, "why": [reason, …]}
+    health    Spring's shape: {"status": "UP"|"DOWN", "components": {…}}
+    info      who this is, and what is simulated
+    metrics   Prometheus text
+    events    SSE over the ring of the last state changes; resumes by Last-Event-ID
+
+One `Application` per process; `routes()` is added to its aiohttp application. Readiness is asked, never stored: `why`
+returns the reasons for not being ready, none when it is.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+import msgspec
+from aiohttp import web
+from aiohttp_sse import sse_response
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from shared import simulated
+from shared.config import ServiceConfig
+from shared.events import Events
+
+Why = Callable[[], list[str]]
+
+
+class Application:
+    def __init__(self, service: str, config: ServiceConfig, events: Events, why: Why) -> None:
+        self.service = service
+        self.config = config
+        self.events = events
+        self.why = why
+        self.metrics = CollectorRegistry()
+        ProcessCollector(registry=self.metrics)
+        PlatformCollector(registry=self.metrics)
+        GCCollector(registry=self.metrics)
+        self._started = time.monotonic()
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/application/live", self.live),
+            web.get("/application/ready", self.ready),
+            web.get("/application/health", self.health),
+            web.get("/application/info", self.info),
+            web.get("/application/metrics", self.expose),
+            web.get("/application/events", self.follow),
+        ]
+
+    async def live(self, _: web.Request) -> web.Response:
+        return _json({"live": True})
+
+    async def ready(self, _: web.Request) -> web.Response:
+        why = self.why()
+        return _json({"ready": not why, "why": why}, 503 if why else 200)
+
+    async def health(self, _: web.Request) -> web.Response:
+        why = self.why()
+        status = "DOWN" if why else "UP"
+        part = {"status": status, "details": {"lpar": self.config.lpar, "why": why}}
+        return _json({"status": status, "components": {self.service: part}}, 503 if why else 200)
+
+    async def info(self, _: web.Request) -> web.Response:
+        return _json(
+            {
+                "service": self.service,
+                "sysplex": self.config.sysplex,
+                "lpar": self.config.lpar,
+                "pid": os.getpid(),
+                "uptime_s": round(time.monotonic() - self._started, 1),
+                "simulated": simulated.IN_ONE_LINE,
+                "onFailure": simulated.ON_FAILURE,
+            }
+        )
+
+    async def expose(self, _: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(self.metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def follow(self, request: web.Request) -> web.StreamResponse:
+        after = request.headers.get("Last-Event-ID", "0")
+        async with sse_response(request) as stream:
+            async for event in self.events.follow(int(after) if after.isdigit() else 0):
+                data = msgspec.json.encode(event).decode()
+                await stream.send(data, id=str(event.seq), event=event.event)
+        return stream
+
+
+def _json(body: object, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")

@@ -1,0 +1,148 @@
+"""One frozen dataclass per service, filled from defaults < plexmesh.yaml < environment < flags.
+
+A service subclasses `ServiceConfig` and declares each field once, with `setting(default, help)`; the name gives all its
+spellings. For the gateway's `drain_s`:
+
+    plexmesh.yaml   components.gateway.drainS (or drain_s)      per LPAR below haInstances.<id>.components
+    environment     PLEXMESH_GATEWAY_DRAIN_S
+    flag            --drain-s
+
+The fields every service shares (`lpar`, `host`, …) have no service in their variable: PLEXMESH_LPAR. Sequences are
+comma lists in variables and flags. Unknown keys and values of the wrong type are `ConfigError`s that name where they
+stand; unknown PLEXMESH_<SERVICE>_ variables too.
+
+Not here: what the file may hold besides (`shared.plexfile`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import msgspec
+
+from shared import plexfile
+from shared.errors import ConfigError, nearest
+
+
+def setting(default: Any, help: str) -> Any:
+    """A config field: what it is, its unit, and what goes wrong when it is too low or too high."""
+    return dataclasses.field(default=default, metadata={"help": help})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServiceConfig:
+    """What every service is told: which LPAR it is in, where that is, and where discovery is."""
+
+    sysplex: str = setting("PLEX1", "name of the sysplex; nodes of another one are refused")
+    lpar: str = setting("LPAR1", "name of the LPAR this process runs in")
+    host: str = setting("127.0.1.1", "address of the LPAR: listeners bind it, outgoing sockets come from it")
+    data: Path = setting(Path(".plexmesh"), "folder of all state; <data>/volume is shared by the LPARs")
+    vipa: str = setting("127.0.0.1:7554", "the sysplex address every gateway shares; empty: there is none")
+    discovery: tuple[str, ...] = setting((), "URLs of the discovery nodes, the own LPAR's first")
+
+
+SHARED_FIELDS = frozenset(field.name for field in dataclasses.fields(ServiceConfig))
+
+LAUNCHER_KEYS = frozenset({"enabled", "launcher", "command", "routes"})
+"""Keys of a component's section that only the launcher reads."""
+
+C = TypeVar("C", bound=ServiceConfig)
+
+
+def load(cls: type[C], service: str, argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> C:
+    """The configuration of one service process. Raises ConfigError; `--help` prints every field and exits."""
+    environ = os.environ if environ is None else environ
+    flags = vars(_parser(cls, service).parse_args(argv))
+    path = flags.pop("config") or environ.get("PLEXMESH_CONFIG")
+    given = {name: value for name, value in flags.items() if value is not None}
+    lpar = given.get("lpar") or environ.get("PLEXMESH_LPAR") or cls.lpar
+    values: dict[str, Any] = {}
+    if path:
+        file = plexfile.read(Path(path))
+        values |= _from_place(file, lpar)
+        values |= _from_section(cls, service, lpar, file)
+    values |= _from_environment(cls, service, environ)
+    values |= {name: _typed(cls, name, value, f"--{name.replace('_', '-')}") for name, value in given.items()}
+    return cls(**values)
+
+
+def _from_place(file: plexfile.Plexfile, lpar: str) -> dict[str, Any]:
+    found = file.lpars.get(lpar.upper())
+    place: dict[str, Any] = {"sysplex": file.sysplex, "lpar": lpar.upper(), "vipa": file.vipa}
+    if found is not None:
+        place |= {"host": found.hostname, "discovery": file.discovery_urls(found.id)}
+    return place
+
+
+def _from_section(cls: type[C], service: str, lpar: str, file: plexfile.Plexfile) -> dict[str, Any]:
+    known = {field.name for field in dataclasses.fields(cls)} - SHARED_FIELDS
+    values = {}
+    for key, value in file.component(service, lpar).items():
+        if key in LAUNCHER_KEYS:
+            continue
+        name = snake(key)
+        if name not in known:
+            spelled = [camel(each) for each in sorted(known)] + sorted(LAUNCHER_KEYS)
+            raise ConfigError(f"{file.path}: components.{service}.{key}: unknown key{nearest(key, spelled)}")
+        values[name] = _typed(cls, name, value, f"{file.path}: components.{service}.{key}")
+    return values
+
+
+def _from_environment(cls: type[C], service: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    prefix = f"PLEXMESH_{service.upper()}_"
+    names = {
+        (f"PLEXMESH_{field.name.upper()}" if field.name in SHARED_FIELDS else prefix + field.name.upper()): field.name
+        for field in dataclasses.fields(cls)
+    }
+    for variable in environ:
+        if variable.startswith(prefix) and variable not in names:
+            raise ConfigError(f"environment: {variable}: unknown variable{nearest(variable, names)}")
+    return {
+        name: _typed(cls, name, environ[variable], f"environment: {variable}")
+        for variable, name in names.items()
+        if variable in environ
+    }
+
+
+def _typed(cls: type[C], name: str, value: Any, where: str) -> Any:
+    wanted = get_type_hints(cls)[name]
+    if wanted is Path:
+        return Path(str(value))
+    if isinstance(value, str) and str(wanted).startswith("tuple"):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    try:
+        return msgspec.convert(value, wanted, strict=False)
+    except msgspec.ValidationError as error:
+        text = re.sub(r"^E", "e", str(error)).replace("`", "")
+        raise ConfigError(f"{where}: {text} (the value is {value!r})") from error
+
+
+def _parser(cls: type[C], service: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -P -m {service}", allow_abbrev=False)
+    parser.add_argument("--config", metavar="FILE", help="plexmesh.yaml (variable PLEXMESH_CONFIG)")
+    for field in dataclasses.fields(cls):
+        default = field.default
+        parser.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            dest=field.name,
+            metavar="VALUE",
+            help=f"{field.metadata['help']} (default: {default or 'none'})".replace("%", "%%"),
+        )
+    return parser
+
+
+def snake(key: str) -> str:
+    """`minUptime` and `min-uptime` → `min_uptime`."""
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda match: "_" + match[1].lower(), key).replace("-", "_")
+
+
+def camel(name: str) -> str:
+    """`min_uptime` → `minUptime`."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)

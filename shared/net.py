@@ -1,0 +1,63 @@
+"""Sockets: listening where nobody else does, and calling out from the LPAR's own address.
+
+SO_REUSEPORT hides that a port is taken, so every own listener is bound plainly. Outgoing sockets are bound to the
+LPAR's address, or on loopback every caller would look like 127.0.0.1; with IP_BIND_ADDRESS_NO_PORT the port is chosen
+at connect, so that many sockets to different peers may share one.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+import aiohttp
+from aiohttp.connector import AddrInfoType
+
+from shared.errors import AddressInUse, ConfigError
+
+IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; Python names it from 3.12 on
+BACKLOG = 1024
+
+
+def listen(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
+    """A bound, listening, non-blocking TCP socket. `reuse_port` is for the sysplex address, which gateways share."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind((host, port))
+        sock.listen(BACKLOG)
+        sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        raise _listen_error(host, port, error) from error
+    return sock
+
+
+def _listen_error(host: str, port: int, error: OSError) -> Exception:
+    if error.errno == errno.EADDRINUSE:
+        return AddressInUse(f"{host}:{port} is in use; stop what listens there (see `ss -ltnp 'sport = :{port}'`)")
+    if error.errno == errno.EADDRNOTAVAIL:
+        return ConfigError(f"{host}:{port}: this machine has no address {host}")
+    return ConfigError(f"{host}:{port}: cannot listen: {error.strerror}")
+
+
+def outgoing(host: str, family: int = socket.AF_INET) -> socket.socket:
+    """An unconnected, non-blocking TCP socket whose calls come from `host` (empty: from wherever the kernel says)."""
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    if host and family == socket.AF_INET:
+        sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+        sock.bind((host, 0))
+    return sock
+
+
+def connector(host: str, *, limit: int = 100) -> aiohttp.TCPConnector:
+    """An aiohttp connector whose sockets come from `host`. Node closes idle connections at 5 s, so we do at 4."""
+
+    def make(address: AddrInfoType) -> socket.socket:
+        return outgoing(host, address[0])
+
+    return aiohttp.TCPConnector(limit=limit, keepalive_timeout=4, socket_factory=make)

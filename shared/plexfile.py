@@ -1,0 +1,267 @@
+"""plexmesh.yaml: a sysplex written down in the words of Zowe's zowe.yaml.
+
+    zowe:         {externalDomains, externalPort, environments, launcher: {restartIntervals, minUptime}}
+    components:   {discovery|gateway|caching|sample: {enabled, port, launcher, …the service's own settings}}
+    haInstances:  {LPAR1: {hostname, sysname, components: {…merged over the base…}}}
+    plexmesh:     {sysplex, address: where `plexmesh up` itself answers}
+
+Merging is Zowe's: maps deeply, lists replaced whole. Keys of Zowe's schema that mean nothing here are collected in
+`ignored` (one warning lists them); keys of neither are a ConfigError with the nearest known key. The settings inside a
+component's section are checked by that component (`shared.config`), which alone knows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from shared.errors import ConfigError, nearest
+
+COMPONENTS = ("discovery", "gateway", "caching", "sample")
+"""Start order too: each needs only those before it."""
+
+DEFAULT_PORTS = {"launcher": 7550, "discovery": 7553, "gateway": 7554, "caching": 7555, "sample": 7560}
+
+ALIASES = {"caching-service": "caching"}
+
+KNOWN = {
+    "": ("zowe", "components", "haInstances", "plexmesh"),
+    "zowe": ("externalDomains", "externalPort", "environments", "launcher"),
+    "zowe.launcher": ("restartIntervals", "minUptime"),
+    "plexmesh": ("sysplex", "address"),
+}
+
+NOT_APPLICABLE = {
+    "": ("java", "node", "zOSMF"),
+    "zowe": (
+        "setup", "runtimeDirectory", "logDirectory", "workspaceDirectory", "extensionDirectory", "job", "network",
+        "rbacProfileIdentifier", "cookieIdentifier", "launchScript", "useConfigmgr", "configmgr", "certificate",
+        "verifyCertificates", "sysMessages", "extensionRegistry",
+    ),
+    "zowe.launcher": ("shareAs",),
+    "components": (
+        "zaas", "api-catalog", "app-server", "zss", "jobs-api", "files-api", "explorer-jes", "explorer-mvs",
+        "explorer-uss", "cloud-gateway", "metrics-service", "desktop-sample",
+    ),
+    "plexmesh": (),
+}  # fmt: skip
+
+DEFAULT_RESTART_INTERVALS_S = (1, 1, 1, 5, 5, 10, 20, 60, 120, 240)
+DEFAULT_MIN_UPTIME_S = 10
+"""Zowe's is 90; with that the eleventh kill of a demo would be the last."""
+
+
+@dataclass(frozen=True)
+class LparEntry:
+    """One HA instance: `id` upper case, `hostname` the address its components bind, `components` its overrides."""
+
+    id: str
+    hostname: str
+    components: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plexfile:
+    """The checked file. `vipa` and `address` are "host:port"; times are in seconds."""
+
+    path: Path
+    sysplex: str
+    address: str
+    vipa: str
+    environments: Mapping[str, str]
+    restart_intervals_s: tuple[float, ...]
+    min_uptime_s: float
+    components: Mapping[str, Mapping[str, Any]]
+    lpars: Mapping[str, LparEntry]
+    ignored: tuple[str, ...]
+
+    def component(self, name: str, lpar: str) -> dict[str, Any]:
+        """A component's section as that LPAR sees it; empty when the file says nothing about it."""
+        found = self.lpars.get(lpar.upper())
+        override = found.components.get(name, {}) if found else {}
+        return merge(self.components.get(name, {}), override)
+
+    def port(self, name: str, lpar: str) -> int:
+        return int(self.component(name, lpar).get("port", DEFAULT_PORTS[name]))
+
+    def enabled(self, lpar: str) -> tuple[str, ...]:
+        """Components to start in that LPAR, in start order. One the file does not name is not started."""
+        return tuple(
+            name for name in COMPONENTS if name in self.components and self.component(name, lpar).get("enabled", True)
+        )
+
+    def discovery_urls(self, lpar: str) -> tuple[str, ...]:
+        """Every discovery node of the sysplex, the given LPAR's own first, then in a ring, so that load spreads."""
+        ids = list(self.lpars)
+        start = ids.index(lpar.upper()) if lpar.upper() in ids else 0
+        return tuple(
+            f"http://{self.lpars[each].hostname}:{self.port('discovery', each)}"
+            for each in ids[start:] + ids[:start]
+            if "discovery" in self.enabled(each)
+        )
+
+    def with_lpars(self, count: int) -> Plexfile:
+        """The first `count` LPARs; those the file does not name get the default address 127.0.n.1."""
+        named = list(self.lpars.values())[:count]
+        made = [LparEntry(f"LPAR{n}", f"127.0.{n}.1") for n in range(len(named) + 1, count + 1)]
+        return Plexfile(**{**self.__dict__, "lpars": {entry.id: entry for entry in named + made}})
+
+
+def read(path: Path) -> Plexfile:
+    """Raises ConfigError: the file is not there, is not YAML, or holds something it must not."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigError(f"{path}: cannot be read: {reason}") from error
+    try:
+        tree = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ConfigError(f"{path}:{where}: not YAML: {getattr(error, 'problem', None) or error}") from error
+    return parse(tree, path)
+
+
+def parse(tree: object, path: Path) -> Plexfile:
+    """Check a loaded YAML tree and give it its shape."""
+    checked = _Checked(path)
+    top = checked.mapping(tree if tree is not None else {}, "")
+    zowe = checked.mapping(top.get("zowe"), "zowe")
+    launcher = checked.mapping(zowe.get("launcher"), "zowe.launcher")
+    plex = checked.mapping(top.get("plexmesh"), "plexmesh")
+    components = checked.components(top.get("components"), "components")
+    lpars = checked.lpars(top.get("haInstances"))
+    domains = checked.strings(zowe.get("externalDomains"), "zowe.externalDomains") or ["127.0.0.1"]
+    return Plexfile(
+        path=path,
+        sysplex=str(plex.get("sysplex", "PLEX1")),
+        address=checked.address(plex.get("address", "127.0.0.1:7550"), "plexmesh.address"),
+        vipa=f"{domains[0]}:{checked.port(zowe.get('externalPort', 7554), 'zowe.externalPort')}",
+        environments={str(k): str(v) for k, v in (zowe.get("environments") or {}).items()},
+        restart_intervals_s=checked.intervals(launcher.get("restartIntervals"), "zowe.launcher.restartIntervals"),
+        min_uptime_s=checked.seconds(launcher.get("minUptime", DEFAULT_MIN_UPTIME_S), "zowe.launcher.minUptime"),
+        components=components,
+        lpars=lpars or {"LPAR1": LparEntry("LPAR1", "127.0.1.1"), "LPAR2": LparEntry("LPAR2", "127.0.2.1")},
+        ignored=tuple(checked.ignored),
+    )
+
+
+def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in override.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+class _Checked:
+    """Reads parts of the tree, naming the key in every complaint."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.ignored: list[str] = []
+
+    def fail(self, key: str, text: str) -> ConfigError:
+        return ConfigError(f"{self.path}: {key}: {text}" if key else f"{self.path}: {text}")
+
+    def mapping(self, value: object, place: str) -> dict[str, Any]:
+        """A map whose keys are known at `place`; those of Zowe's that do not apply are taken out and remembered."""
+        kept = {}
+        for key, below in self.any_mapping(value, place).items():
+            if key in KNOWN[place]:
+                kept[key] = below
+            elif key in NOT_APPLICABLE[place]:
+                self.ignored.append(f"{place}.{key}".lstrip("."))
+            else:
+                raise self.fail(f"{place}.{key}".lstrip("."), f"unknown key{nearest(key, KNOWN[place])}")
+        return kept
+
+    def any_mapping(self, value: object, place: str) -> dict[str, Any]:
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):
+            raise self.fail(place, f"expected keys and values, got {value!r}")
+        return {str(key): below for key, below in value.items()}
+
+    def components(self, value: object, place: str) -> dict[str, dict[str, Any]]:
+        kept = {}
+        for key, section in self.any_mapping(value, place).items():
+            name = ALIASES.get(key, key)
+            if name in NOT_APPLICABLE["components"]:
+                self.ignored.append(f"{place}.{key}")
+            elif name not in COMPONENTS:
+                raise self.fail(f"{place}.{key}", f"unknown component{nearest(key, COMPONENTS)}")
+            else:
+                kept[name] = self.section(section, f"{place}.{key}")
+        return kept
+
+    def section(self, value: object, place: str) -> dict[str, Any]:
+        section = self.any_mapping(value, place)
+        if "port" in section:
+            self.port(section["port"], f"{place}.port")
+        if not isinstance(section.get("enabled", True), bool):
+            raise self.fail(f"{place}.enabled", f"expected true or false, got {section['enabled']!r}")
+        if "launcher" in section:
+            below = self.any_mapping(section["launcher"], f"{place}.launcher")
+            for key in below:
+                if key not in (*KNOWN["zowe.launcher"], *NOT_APPLICABLE["zowe.launcher"]):
+                    known = KNOWN["zowe.launcher"]
+                    raise self.fail(f"{place}.launcher.{key}", f"unknown key{nearest(key, known)}")
+            self.intervals(below.get("restartIntervals"), f"{place}.launcher.restartIntervals")
+            self.seconds(below.get("minUptime", 0), f"{place}.launcher.minUptime")
+        return section
+
+    def lpars(self, value: object) -> dict[str, LparEntry]:
+        entries = {}
+        known = ("hostname", "sysname", "components")
+        for key, below in self.any_mapping(value, "haInstances").items():
+            place = f"haInstances.{key}"
+            entry = self.any_mapping(below, place)
+            for each in entry:
+                if each not in known:
+                    raise self.fail(f"{place}.{each}", f"unknown key{nearest(each, known)}")
+            name = key.upper()
+            if not name.isalnum():
+                raise self.fail(place, "an LPAR's name has letters and digits only")
+            if name in entries:
+                raise self.fail(place, "this LPAR is there twice (names are case-insensitive)")
+            if not isinstance(entry.get("hostname"), str):
+                raise self.fail(f"{place}.hostname", "expected the LPAR's address, such as 127.0.1.1")
+            overrides = self.components(entry.get("components"), f"{place}.components")
+            entries[name] = LparEntry(name, entry["hostname"], overrides)
+        return entries
+
+    def port(self, value: object, place: str) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 65536:
+            raise self.fail(place, f"expected a port from 1 to 65535, got {value!r}")
+        return value
+
+    def address(self, value: object, place: str) -> str:
+        host, _, port = str(value).rpartition(":")
+        if not host or not port.isdigit():
+            raise self.fail(place, f"expected host:port, got {value!r}")
+        return str(value)
+
+    def strings(self, value: object, place: str) -> list[str]:
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            raise self.fail(place, f"expected a list of names, got {value!r}")
+        return value
+
+    def seconds(self, value: object, place: str) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            raise self.fail(place, f"expected seconds, got {value!r}")
+        return value
+
+    def intervals(self, value: object, place: str) -> tuple[float, ...]:
+        if value is None:
+            return DEFAULT_RESTART_INTERVALS_S
+        if not isinstance(value, list) or len(value) > 100:
+            raise self.fail(place, f"expected a list of at most 100 seconds, got {value!r}")
+        return tuple(self.seconds(each, place) for each in value)

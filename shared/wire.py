@@ -1,0 +1,136 @@
+"""The messages plexmesh's own processes exchange: the registry as its watchers see it, and a component's state.
+
+Peer gossip is spoken between discovery nodes only and lives in `discovery.messages`; Eureka's dialects live in
+`discovery.eureka`. No instant of one process crosses the wire, only ages, remaining seconds and versions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import msgspec
+
+Status = Literal["UP", "DOWN", "STARTING", "OUT_OF_SERVICE", "UNKNOWN"]
+OwnerState = Literal["alive", "suspect", "dead"]
+ComponentState = Literal["starting", "ready", "paused", "stopped", "failed"]
+
+LPAR_KEY = "zos.lpar"
+"""Metadata key naming an instance's LPAR; absent = outside the sysplex. Never guessed from an address."""
+
+
+class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One registered instance, as a gateway needs it.
+
+    `instance` is opaque and unique within its service, `key` in the sysplex. `service` is lower case. `port` is the one
+    to call, with TLS when `secure`. `owner` is the discovery node's boot that holds the lease ("LPAR1@1790000000000").
+    `gen` grows when a newer process takes the id over: whatever was learned about the older one no longer holds.
+    """
+
+    service: str
+    instance: str
+    status: Status
+    owner: str
+    gen: int
+    rev: int
+    host: str
+    ip: str
+    port: int
+    secure: bool = False
+    lease_s: int = 90
+    home_page_url: str = ""
+    status_page_url: str = ""
+    health_check_url: str = ""
+    metadata: dict[str, str] = {}
+
+    @property
+    def key(self) -> str:
+        return f"{self.service}/{self.instance}"
+
+    @property
+    def lpar(self) -> str | None:
+        return self.metadata.get(LPAR_KEY)
+
+
+# --- the watch stream (SSE below /v1/watch): event name = class name in lower case, data = the struct as JSON
+
+
+class Put(msgspec.Struct, frozen=True):
+    """Instances that are new or changed; at most 200, at most 64 kB."""
+
+    instances: list[Instance]
+
+
+class Del(msgspec.Struct, frozen=True):
+    """Keys of instances that are no longer visible."""
+
+    keys: list[str]
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """How this node now judges a discovery node's boot. Nothing is removed by it: leases decide that."""
+
+    owner: str
+    state: OwnerState
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """All events up to `token` have been sent. A stream begins with the whole set as puts and a mark with `whole`.
+
+    `checksum` is `checksum()` over the visible set at this token; `count` its size.
+    """
+
+    token: str
+    count: int
+    checksum: int
+    whole: bool = False
+
+
+WatchEvent = Put | Del | Owner | Mark
+
+
+def checksum(parts: int, key: str, gen: int, rev: int) -> int:
+    """XOR one record into a checksum of a set (order does not matter; applying it twice takes the record out again)."""
+    digest = hashlib.blake2b(f"{key}\0{gen}\0{rev}".encode(), digest_size=6).digest()
+    return parts ^ int.from_bytes(digest, "big")
+
+
+# --- the launcher's view
+
+
+class Component(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    state: ComponentState
+    pid: int | None = None
+    uptime_s: float | None = None
+    restarts: int = 0
+    url: str | None = None
+    why: list[str] = []
+    """Why it is not ready, or the last lines of a component that failed."""
+
+
+class Lpar(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    state: ComponentState
+    address: str
+    components: list[Component] = []
+
+
+class RegistryNode(msgspec.Struct, frozen=True, kw_only=True):
+    node: str
+    url: str
+    reachable: bool
+    instances: int | None = None
+
+
+class SysplexAddress(msgspec.Struct, frozen=True, kw_only=True):
+    url: str
+    state: ComponentState
+
+
+class SysplexStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """`plexmesh status --json`."""
+
+    sysplex: SysplexAddress
+    lpars: list[Lpar]
+    registry: list[RegistryNode]
