@@ -48,6 +48,8 @@ ALONE_S = 1.0
 HOLD_S = 3.0
 """Serve after this long at the latest, whatever the seeds do."""
 
+BOOT_STEPS = 100_000
+
 Renewal = Literal["ours", "forwarded", "adopted", "unknown"]
 
 
@@ -85,6 +87,7 @@ class Node:
         self.address = address
         self.links = {seed: Link(seed, sync_at=now) for seed in seeds if seed != address}
         self._node = node
+        self._boot_ms = epoch
         self._wall_at_zero_ms = wall_at_zero_ms
         self._replica = Replica(f"{node}@{epoch}")
         self._owners = Owners(self.origin)
@@ -288,14 +291,13 @@ class Node:
         if advanced and self._wants_push(link):
             link.wake_push(now)
 
-    def _read_digest(self, link: Link, digest: Iterable[Entry], now: float) -> None:
-        """Learn a peer's positions, collected tombstones, who it knows to be dead, and later boots of this node."""
+    def _read_digest(self, link: Link, digest: list[Entry], now: float) -> None:
+        """Learn a peer's positions, collected tombstones, who it knows to be dead, and other boots of this node."""
+        self._outlive(digest, now)
         for entry in digest:
             link.acked[entry.origin] = entry.max_seq
             if entry.origin == self.origin:
                 continue
-            if node_of(entry.origin) == self._node and epoch_of(entry.origin) > epoch_of(self.origin):
-                self._rebirth(epoch_of(entry.origin) + 1, now)
             space = self._replica.space(entry.origin)
             if space.max_seq >= entry.max_seq:
                 space.collect(entry.gc_seq)
@@ -303,12 +305,20 @@ class Node:
                 self._owners.told_dead(entry.origin, entry.dead_s, self._running_s)
         self._judge(now)
 
-    def _rebirth(self, epoch: int, now: float) -> None:
-        """Peers know a later boot of this node (its clock went back): go on above it."""
-        before = self.origin
-        self._replica.rebirth(f"{self._node}@{epoch}", self.wall_ms(now))
-        self._owners.own = self.origin
-        self._say("node.reborn", before=before, now=self.origin)
+    def _outlive(self, digest: Iterable[Entry], now: float) -> None:
+        """Go on above later boots of this node that peers know (its clock went back).
+
+        So too when peers have more of this log than was written. The step is this boot's own: two boots that outlive the
+        same third one do not meet.
+        """
+        boots = [entry for entry in digest if node_of(entry.origin) == self._node]
+        latest = max((epoch_of(entry.origin) for entry in boots), default=0)
+        forgotten = any(e.origin == self.origin and e.max_seq > self._replica.own.max_seq for e in boots)
+        if latest > epoch_of(self.origin) or forgotten:
+            before = self.origin
+            self._replica.rebirth(f"{self._node}@{latest + 1 + self._boot_ms % BOOT_STEPS}", self.wall_ms(now))
+            self._owners.own = self.origin
+            self._say("node.reborn", before=before, now=self.origin)
 
     def _digest(self) -> list[Entry]:
         return self._replica.digest(dict(self._owners.dead(self._running_s)))

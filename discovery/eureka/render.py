@@ -3,7 +3,7 @@
 JSON when the Accept header names it, else XML: most clients but Java's send no Accept and read XML. The two differ in
 little: attributes (`enabled`, `class`) for the JSON keys that begin with `@`, a list as repeated elements, and
 `overriddenstatus` in lower case. Element names are escaped as XStream does: `_` doubled, `$` as `_-`, any other
-character that a name cannot hold as `_.` and four hex digits; `versions__delta` is already in that form.
+character that a name cannot hold (and all beyond ASCII) as `_.` and four hex digits; `versions__delta` is already so.
 """
 
 from __future__ import annotations
@@ -68,9 +68,10 @@ def _escaped_character(character: str, index: int) -> str:
         return "__"
     if character == "$":
         return "_-"
-    if character.isalpha() or (index and (character.isdigit() or character in "-.")):
+    if character.isascii() and (character.isalpha() or (index and (character.isdigit() or character in "-."))):
         return character
-    return f"_.{ord(character):04x}"
+    utf16 = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"_.{unit.hex()}" for unit in (utf16[:2], utf16[2:]) if unit)
 
 
 def _text(value: Any) -> str:
