@@ -308,8 +308,8 @@ class Node:
     def _outlive(self, digest: Iterable[Entry], now: float) -> None:
         """Go on above later boots of this node that peers know (its clock went back).
 
-        So too when peers have more of this log than was written. The step is this boot's own: two boots that outlive the
-        same third one do not meet.
+        So too when peers have more of this log than was written. The step is this boot's own: two boots that outlive
+        the same third one do not meet.
         """
         boots = [entry for entry in digest if node_of(entry.origin) == self._node]
         latest = max((epoch_of(entry.origin) for entry in boots), default=0)

@@ -22,7 +22,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, NoReturn, TypeVar, get_type_hints
 
 import msgspec
 
@@ -69,6 +69,8 @@ def load(cls: type[C], service: str, argv: Sequence[str] | None = None, environ:
         values |= _from_section(cls, service, lpar, file)
     values |= _from_environment(cls, service, environ)
     values |= {name: _typed(cls, name, value, f"--{name.replace('_', '-')}") for name, value in given.items()}
+    if "lpar" in values:
+        values["lpar"] = values["lpar"].upper()  # names of LPARs are case-insensitive, and shown like this
     return cls(**values)
 
 
@@ -123,8 +125,13 @@ def _typed(cls: type[C], name: str, value: Any, where: str) -> Any:
         raise ConfigError(f"{where}: {text} (the value is {value!r})") from error
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{self.prog}: {message}")
+
+
 def _parser(cls: type[C], service: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"python -P -m {service}", allow_abbrev=False)
+    parser = _Parser(prog=f"python -P -m {service}", allow_abbrev=False)
     parser.add_argument("--config", metavar="FILE", help="plexmesh.yaml (variable PLEXMESH_CONFIG)")
     for field in dataclasses.fields(cls):
         default = field.default

@@ -12,6 +12,8 @@ component's section are checked by that component (`shared.config`), which alone
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,8 +109,10 @@ class Plexfile:
     def with_lpars(self, count: int) -> Plexfile:
         """The first `count` LPARs; those the file does not name get the default address 127.0.n.1."""
         named = list(self.lpars.values())[:count]
-        made = [LparEntry(f"LPAR{n}", f"127.0.{n}.1") for n in range(len(named) + 1, count + 1)]
-        return Plexfile(**{**self.__dict__, "lpars": {entry.id: entry for entry in named + made}})
+        taken = {entry.id for entry in named}
+        spare = (n for n in range(1, 2 * count + 1) if f"LPAR{n}" not in taken)
+        made = [LparEntry(f"LPAR{n}", f"127.0.{n}.1") for n in itertools.islice(spare, count - len(named))]
+        return dataclasses.replace(self, lpars={entry.id: entry for entry in named + made})
 
 
 def read(path: Path) -> Plexfile:
@@ -142,7 +146,7 @@ def parse(tree: object, path: Path) -> Plexfile:
         sysplex=str(plex.get("sysplex", "PLEX1")),
         address=checked.address(plex.get("address", "127.0.0.1:7550"), "plexmesh.address"),
         vipa=f"{domains[0]}:{checked.port(zowe.get('externalPort', 7554), 'zowe.externalPort')}",
-        environments={str(k): str(v) for k, v in (zowe.get("environments") or {}).items()},
+        environments=checked.environments(zowe.get("environments"), "zowe.environments"),
         restart_intervals_s=checked.intervals(launcher.get("restartIntervals"), "zowe.launcher.restartIntervals"),
         min_uptime_s=checked.seconds(launcher.get("minUptime", DEFAULT_MIN_UPTIME_S), "zowe.launcher.minUptime"),
         components=components,
@@ -187,6 +191,9 @@ class _Checked:
         if not isinstance(value, Mapping):
             raise self.fail(place, f"expected keys and values, got {value!r}")
         return {str(key): below for key, below in value.items()}
+
+    def environments(self, value: object, place: str) -> dict[str, str]:
+        return {key: str(below) for key, below in self.any_mapping(value, place).items()}
 
     def components(self, value: object, place: str) -> dict[str, dict[str, Any]]:
         kept = {}

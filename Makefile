@@ -1,0 +1,63 @@
+# plexmesh: start it, try it, test it. `make` alone lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+MINUTES ?= 60
+
+.DEFAULT_GOAL := help
+.PHONY: help up down demo test lint deps bench soak drills test-ha clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
+
+up: $(VENV)/installed ## start a sysplex of two LPARs in the foreground; Ctrl-C stops all of it
+	@exec $(BIN)/plexmesh up
+
+down: $(VENV)/installed ## stop the sysplex from elsewhere
+	@$(BIN)/plexmesh down
+
+test: deps lint ## all checks and tests
+	$(BIN)/pytest
+
+lint: $(VENV)/installed-test ## style, types, and who may import whom
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+deps: $(VENV)/installed-test ## what the tests need besides Python packages
+	@echo "deps: the tests need no Debian packages yet"
+
+bench: $(VENV)/installed-test ## measurements beside other people's software; results are kept in bench/README.md
+	$(BIN)/python -P bench/gateway_smoke.py
+
+soak: $(VENV)/installed-test ## simulated histories for MINUTES (60), with new seeds each time
+	PLEXMESH_SIM_SECONDS=$$(($(MINUTES) * 60)) $(BIN)/pytest tests/sim -k more_histories -s --timeout 0
+
+demo drills test-ha:
+	@echo "make $@: not built yet" && exit 1
+
+clean: ## remove what was installed and all data
+	rm -rf $(VENV) .plexmesh
+
+$(VENV)/python:
+	@test "$$(uname -s)" = Linux || { echo "make up needs Linux (or WSL2)"; exit 2; }
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: apt-get install python3 python3-venv"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or later is needed, $(PYTHON) is $$($(PYTHON) -V); try make PYTHON=python3.12"; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "Python's venv module is missing: apt-get install python3-venv"; exit 2; }
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/installed: $(VENV)/python pyproject.toml plexmesh/pyproject.toml constraints.txt
+	@echo "installing plexmesh into $(VENV)"
+	@$(PIP) install -c constraints.txt -e ./plexmesh -e .
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	@echo "installing what the tests need into $(VENV)"
+	@$(PIP) install -c constraints.txt -e ./plexmesh -e '.[test,lint]'
+	@touch $@
