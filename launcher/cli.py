@@ -1,0 +1,233 @@
+"""The `plexmesh` command.
+
+Exit codes: 0 done; 1 not as wanted (not running, not all ready); 2 usage, configuration, port, Python; 3 no sysplex.
+An error is one line on standard error. Heavy imports stand inside the commands that need them, so that `--help` and
+`status` answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from launcher import lock, place
+from shared.errors import ConfigError, NotFound, PlexmeshError, Unavailable
+
+if TYPE_CHECKING:
+    from launcher.control import Control
+    from shared import wire
+
+DONE, NOT_AS_WANTED, USAGE, NO_SYSPLEX = 0, 1, 2, 3
+
+DOWN_WITHIN_S = 45.0
+STATUS_WITHIN_S = 5.0
+"""How long a second `up` waits for a first one that has only begun."""
+
+WANTED: dict[str, tuple[wire.ComponentState, ...]] = {
+    "kill": ("starting", "ready", "paused", "stopped", "failed"),
+    "pause": ("paused",),
+    "resume": ("ready",),
+    "stop": ("stopped",),
+    "start": ("ready",),
+}
+
+data_option = click.option("--data", metavar="DIR", help="Data folder (PLEXMESH_DATA, else the nearest .plexmesh).")
+config_option = click.option(
+    "--config", metavar="FILE", help="Default: PLEXMESH_CONFIG, else the nearest plexmesh.yaml."
+)
+
+
+class NoSysplex(PlexmeshError):
+    """Nobody runs the sysplex of this data folder."""
+
+
+def main(args: list[str] | None = None) -> int:
+    """The exit code."""
+    try:
+        if sys.version_info < (3, 11):  # noqa: UP036 - run from a clone, nothing else has checked it
+            raise ConfigError(f"Python 3.11 or later is needed, this is {sys.version.split()[0]}")
+        return int(cli.main(args, prog_name="plexmesh", standalone_mode=False) or DONE)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return USAGE
+    except click.ClickException as error:
+        return _said(error.format_message(), USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        return _said("interrupted", NOT_AS_WANTED)
+    except (ConfigError, NotFound) as error:
+        return _said(str(error), USAGE)
+    except NoSysplex as error:
+        return _said(str(error), NO_SYSPLEX)
+    except PlexmeshError as error:
+        return _said(str(error), NOT_AS_WANTED)
+
+
+def _said(text: str, code: int) -> int:
+    click.echo(f"plexmesh: {text}", err=True)
+    return code
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="plexmesh-sysplex", prog_name="plexmesh")
+def cli() -> None:
+    """A sysplex of simulated LPARs on this machine."""
+
+
+@cli.command()
+@click.option("--lpars", type=click.IntRange(1, 16), metavar="N", help="How many LPARs; default: those of the file.")
+@data_option
+@config_option
+def up(lpars: int | None, data: str | None, config: str | None) -> int:
+    """Start the sysplex in the foreground; Ctrl-C stops all of it."""
+    from shared import plexfile
+
+    file = plexfile.read(place.config_file(config))
+    file = file.with_lpars(lpars) if lpars else file
+    folder = place.data_folder(data)
+    place.make_data_folder(folder)
+    ours = lock.Lock(folder, lock.Holder(os.getpid(), f"http://{file.address}", file.sysplex))
+    if not ours.take():
+        return _show_running(folder)
+    if file.ignored:
+        click.echo(f"plexmesh: {file.path}: keys that do not apply here: {', '.join(file.ignored)}", err=True)
+
+    from launcher.plan import Plan
+    from launcher.screen import Screen
+    from launcher.up import main as stay_up
+    from shared.lifecycle import run as run_lifecycle
+
+    plan = Plan(file, folder, place.program(folder))
+    return run_lifecycle(lambda lifecycle: stay_up(lifecycle, plan, Screen(file, plan.program)))
+
+
+@cli.command()
+@data_option
+def down(data: str | None) -> int:
+    """Stop the sysplex, wherever it was started; returns when nothing of it is left."""
+    holder = _holder(place.data_folder(data))
+    try:
+        ended = os.pidfd_open(holder.pid)
+    except ProcessLookupError:
+        return DONE
+    _control(holder).down()
+    if not select.select([ended], [], [], DOWN_WITHIN_S)[0]:
+        raise Unavailable(f"it is still stopping after {DOWN_WITHIN_S:g} s")
+    return DONE
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@data_option
+def status(as_json: bool, data: str | None) -> int:
+    """Show every LPAR and component; exit code 0 when all are ready."""
+    found, body = _control(_holder(place.data_folder(data))).status()
+    if as_json:
+        click.echo(body)
+    else:
+        from launcher.screen import print_status
+
+        print_status(found)
+    return DONE if found.sysplex.state == "ready" else NOT_AS_WANTED
+
+
+@cli.command(context_settings={"ignore_unknown_options": True})
+@click.option("--lpar", required=True, envvar="PLEXMESH_LPAR", metavar="LPAR", help="Which LPAR of the file.")
+@data_option
+@config_option
+@click.argument("settings", nargs=-1, type=click.UNPROCESSED)
+def run(lpar: str, data: str | None, config: str | None, settings: tuple[str, ...]) -> int:
+    """Run one LPAR's launcher in the foreground, as a container does.
+
+    SETTINGS are the launcher's own, such as --stop-s 5.
+    """
+    folder = place.data_folder(data)
+    environ = dict(os.environ) | {"PLEXMESH_CONFIG": str(place.config_file(config))}
+    place.make_data_folder(folder)
+
+    from launcher.app import main as run_launcher
+    from shared.lifecycle import run as run_lifecycle
+
+    argv = ["--lpar", lpar.upper(), "--data", str(folder), *settings]
+    return run_lifecycle(lambda lifecycle: run_launcher(lifecycle, argv, environ))
+
+
+def _order(action: str, help: str) -> None:
+    @cli.command(action, help=help)
+    @click.argument("lpar")
+    @click.argument("component", required=False)
+    @data_option
+    def order(lpar: str, component: str | None, data: str | None) -> int:
+        control = _control(_holder(place.data_folder(data)))
+        done: Any
+        if component is None:
+            done = control.order(lpar, action)
+            name, parts = done.id, done.components
+        else:
+            done = control.order_component(lpar, component, action)
+            name, parts = f"{lpar.upper()} {done.name}", [done]
+        if done.state in WANTED[action]:
+            click.echo(f"{name}: {'killed' if action == 'kill' else done.state}")
+            return DONE
+        missing = [f"{each.name} is {each.state} ({'; '.join(each.why)})" for each in parts if each.state != "ready"]
+        return _said(f"{name}: {', '.join(missing)}", NOT_AS_WANTED)
+
+
+_order("kill", "Kill every process of an LPAR with SIGKILL, or one component (its launcher starts that again).")
+_order("pause", "Freeze an LPAR or one component (SIGSTOP); a frozen gateway is fenced.")
+_order("resume", "Let a paused LPAR or component go on.")
+_order("stop", "Stop an LPAR or one component in order; it stays stopped.")
+_order("start", "Start an LPAR or one component again; returns when it is ready.")
+
+
+def _holder(data: Path) -> lock.Holder:
+    """Raises NoSysplex."""
+    holder = lock.holder(data)
+    if holder is None:
+        start = place.program(data).command("up")
+        raise NoSysplex(f"no sysplex is running with the data folder {data}; start one with: {start}")
+    return holder
+
+
+def _control(holder: lock.Holder) -> Control:
+    from launcher.control import Control
+
+    return Control(holder.url)
+
+
+def _show_running(data: Path) -> int:
+    """The status of the sysplex somebody else holds."""
+    from launcher.screen import print_status
+
+    found: list[wire.SysplexStatus] = []
+
+    def answers() -> bool:
+        try:
+            found.append(_control(_holder(data)).status()[0])
+        except (NoSysplex, Unavailable):
+            return False
+        return True
+
+    if not _within(STATUS_WITHIN_S, answers):
+        raise Unavailable(f"a sysplex holds the data folder {data}, but does not answer")
+    print_status(found[0])
+    return DONE
+
+
+def _within(seconds: float, condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,241 @@
+"""One component: performs what its restart core decides, on a real process.
+
+A task runs from an operator's start to its end for good (stopped or failed): start the process, ask it whether it is
+ready, wait for its end, let the core decide, wait, again. Orders change the core's state and signal the process; they
+return when their effect is there.
+
+Not here: the rule (`launcher.restart`), several of them (`launcher.supervisor`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+import aiohttp
+
+from launcher import readiness
+from launcher.config import LauncherConfig
+from launcher.logfile import LogFile
+from launcher.messages import told
+from launcher.process import NotStarted, Process, ending
+from launcher.restart import CONFIGURATION, Decision, GiveUp, RestartAfter, Restarts
+from launcher.spec import ComponentSpec
+from shared import wire
+from shared.events import Events
+from shared.lifecycle import Lifecycle
+
+READY_WITHIN_S = 30.0
+"""How long `start` and `resume` wait for a component to be ready before they answer with what there is."""
+
+
+class Component:
+    def __init__(
+        self,
+        spec: ComponentSpec,
+        config: LauncherConfig,
+        log: LogFile,
+        events: Events,
+        lifecycle: Lifecycle,
+        session: aiohttp.ClientSession,
+        on_process: Callable[[], None],
+    ) -> None:
+        """`on_process` is called when its process has begun or ended."""
+        self.spec = spec
+        self.restarts = Restarts(spec.intervals_s, spec.min_uptime_s, exit_2_is_final=spec.built_in)
+        self.process: Process | None = None
+        self.why: list[str] = []
+        self._config = config
+        self._log = log
+        self._events = events
+        self._lifecycle = lifecycle
+        self._session = session
+        self._on_process = on_process
+        self._task: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+
+    @property
+    def wanted(self) -> bool:
+        return self.restarts.state not in ("stopped", "failed")
+
+    def report(self) -> wire.Component:
+        uptime_s = self.restarts.uptime_s(time.monotonic())
+        running = self.process is not None and self.restarts.running
+        return wire.Component(
+            name=self.spec.name,
+            state=self.restarts.state,
+            pid=self.process.pid if self.process and running else None,
+            uptime_s=None if uptime_s is None else round(uptime_s, 1),
+            restarts=self.restarts.restarts,
+            url=self.spec.url,
+            why=self.why,
+        )
+
+    # --- orders
+
+    def begin(self) -> None:
+        self.restarts.start()
+        self._changed()
+        if self._task is None or self._task.done():
+            self._task = self._lifecycle.spawn(f"component {self.spec.name}", self._run)
+
+    async def start(self) -> None:
+        self.begin()
+        await self._settled()
+
+    async def stop(self) -> None:
+        self.restarts.stop()
+        self._changed()
+        if self.process is None or not self.restarts.running:
+            return
+        self._say("component.stopping")
+        if not await self.process.stop(self._config.stop_s):
+            self._say("component.killing", grace_s=self._config.stop_s)
+        await self._until(lambda: not self.restarts.running)
+
+    async def leave(self) -> None:
+        """As stop, and nothing when it is not wanted anyway."""
+        if self.wanted:
+            await self.stop()
+
+    async def kill(self) -> None:
+        process = self._running()
+        process.signal(signal.SIGKILL)
+        await self._until(lambda: self.process is not process or not self.restarts.running)
+
+    async def pause(self) -> None:
+        process = self._running()
+        self.restarts.pause()
+        process.signal(signal.SIGSTOP)
+        self.why = ["paused by an operator"]
+        self._say("component.paused")
+        self._changed()
+
+    async def resume(self) -> None:
+        process = self._running()
+        self.restarts.resume()
+        process.signal(signal.SIGCONT)
+        self._say("component.resumed")
+        self._changed()
+        await self._settled()
+
+    def _running(self) -> Process:
+        self.restarts.require_running()
+        assert self.process is not None
+        return self.process
+
+    # --- its life
+
+    async def _run(self) -> None:
+        while self.wanted and (self.restarts.running or self._spawn()):
+            code = await self._watch(self._running())
+            decision = self.restarts.exited(code, time.monotonic())
+            self._ended(code, decision)
+            if not isinstance(decision, RestartAfter):
+                return
+            if not await self._wanted_after(decision.delay_s):
+                return
+
+    def _spawn(self) -> bool:
+        self._log.last.clear()
+        try:
+            self.process = Process(self.spec.command, self.spec.environ, self._line)
+        except NotStarted as error:
+            reason = self.restarts.not_started(str(error)).reason
+            self.why = [reason]
+            self._say("component.not_started", why=str(error))
+            self._changed()
+            return False
+        self.restarts.started(time.monotonic())
+        self.why = ["started, not heard of yet"]
+        self._say("component.started")
+        self._on_process()
+        self._changed()
+        return True
+
+    async def _watch(self, process: Process) -> int:
+        async with asyncio.TaskGroup() as tasks:
+            asking = tasks.create_task(self._ask())
+            code = await process.ended()
+            asking.cancel()
+        return code
+
+    async def _ask(self) -> None:
+        while True:
+            if self.restarts.state != "paused":
+                self._answered(await readiness.why_not(self._session, self.spec.url))
+            running_s = self.restarts.uptime_s(time.monotonic()) or 0.0
+            ready = self.restarts.state in ("ready", "paused")
+            await self._news_within(readiness.pause_s(ready, running_s, self._config.probe_s))
+
+    def _answered(self, why: list[str]) -> None:
+        if self.restarts.state == "paused":
+            return
+        self.why = why
+        if not self.restarts.answered(not why):
+            return
+        if why:
+            self._say("component.not_ready", why="; ".join(why))
+        else:
+            self._say("component.ready", seconds=round(self.restarts.uptime_s(time.monotonic()) or 0.0, 3))
+        self._changed()
+
+    def _ended(self, code: int, decision: Decision) -> None:
+        status = ending(code)
+        self._say("component.ended", status=status)
+        match decision:
+            case RestartAfter(delay_s, nth, of):
+                self.why = [f"{status}; starts again in {delay_s:g} s"]
+                self._say("component.restarting", delay_s=delay_s, nth=nth, of=of)
+            case GiveUp(reason):
+                last = list(self._log.last)
+                self.why = [f"{reason}: {last[-1]}"] if reason == CONFIGURATION and last else [reason, status, *last]
+                self._say("component.given_up", why=self.why[0])
+            case _:
+                self.why = []
+                self._say("component.stopped")
+        self._on_process()
+        self._changed()
+
+    async def _wanted_after(self, delay_s: float) -> bool:
+        """Wait out the delay, or less when an operator gives an order; whether it is to be started."""
+        orders = self.restarts.orders
+        deadline = time.monotonic() + delay_s
+        while self.restarts.orders == orders and (left_s := deadline - time.monotonic()) > 0:
+            await self._news_within(left_s)
+        return self.wanted
+
+    # --- waiting, saying
+
+    def _changed(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def _news_within(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            await self._news.wait()
+
+    async def _settled(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(READY_WITHIN_S):
+                await self._until(lambda: self.restarts.state != "starting")
+
+    def _say(self, event: str, **values: object) -> None:
+        pid = self.process.pid if self.process else None
+        self._events.emit(event, **told(event, component=self.spec.name, pid=pid, **values))
+
+    def _line(self, line: bytes) -> None:
+        self._log.write(line)
+        if self._config.echo:
+            with contextlib.suppress(OSError):
+                sys.stdout.buffer.write(line + b"\n")
+                sys.stdout.buffer.flush()

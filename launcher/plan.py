@@ -1,0 +1,74 @@
+"""What `up` is going to run, derived from plexmesh.yaml, and whether this machine can."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from launcher import control
+from launcher.place import Program
+from launcher.spec import place_variables
+from shared.config import ServiceConfig
+from shared.errors import AddressInUse, ConfigError, PlexmeshError
+from shared.net import listen
+from shared.plexfile import Plexfile
+
+
+@dataclass(frozen=True)
+class Plan:
+    file: Plexfile
+    data: Path
+    program: Program
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where `up` itself answers."""
+        return _split(self.file.address)
+
+    def environment(self, lpar: str) -> dict[str, str]:
+        """What that LPAR's launcher is told."""
+        place = ServiceConfig(
+            sysplex=self.file.sysplex,
+            lpar=lpar,
+            host=self.file.lpars[lpar].hostname,
+            data=self.data,
+            vipa=self.file.vipa,
+            discovery=self.file.discovery_urls(lpar),
+        )
+        return dict(os.environ) | place_variables(self.file, place) | {"PLEXMESH_LAUNCHER_ECHO": "false"}
+
+    def addresses(self) -> Iterator[tuple[str, int]]:
+        """Everything that will be listened on."""
+        yield self.address
+        yield _split(self.file.vipa)
+        for lpar in self.file.lpars.values():
+            for name in ("launcher", *self.file.enabled(lpar.id)):
+                yield lpar.hostname, self.file.port(name, lpar.id)
+
+    def check_addresses(self) -> None:
+        """Bind each one plainly once: a gateway's shared socket would hide that somebody else listens there.
+
+        Raises ConfigError, naming the sysplex that has the address if it is one.
+        """
+        for host, port in self.addresses():
+            try:
+                listen(host, port).close()
+            except AddressInUse as error:
+                raise (self._whose(f"{host}:{port}") or error) from error
+
+    def _whose(self, address: str) -> ConfigError | None:
+        try:
+            whose = control.Control(f"http://{self.file.address}").whose()
+        except PlexmeshError:
+            return None
+        stop = self.program.with_data(whose.data, "down")
+        return ConfigError(
+            f"{address} is in use by sysplex {whose.sysplex} of {whose.data} (pid {whose.pid}); stop it: {stop}"
+        )
+
+
+def _split(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host, int(port)

@@ -1,0 +1,49 @@
+"""Asking a process whether it is ready, as anybody could: GET /application/ready.
+
+Asked often while it starts, seldom once it has been ready: an idle sysplex has no timer faster than a second.
+"""
+
+from __future__ import annotations
+
+import aiohttp
+import msgspec
+
+STARTING_S = 0.1
+STARTING_FOR_S = 10.0
+"""A component that takes longer is asked once a second: it is not about to be ready."""
+
+TIMEOUT = aiohttp.ClientTimeout(total=1.0)
+
+
+class Answer(msgspec.Struct):
+    """The body of /application/ready."""
+
+    ready: bool
+    why: list[str] = []
+
+
+async def why_not(session: aiohttp.ClientSession, url: str) -> list[str]:
+    """The reasons for not being ready; none when it is."""
+    try:
+        async with session.get(f"{url}/application/ready", timeout=TIMEOUT) as response:
+            if response.status == 200:
+                return []
+            return _reasons(await response.content.read(10_000)) or [f"/application/ready answers {response.status}"]
+    except TimeoutError:
+        return ["does not answer /application/ready"]
+    except (aiohttp.ClientError, OSError):
+        return ["nothing listens yet"]
+
+
+def pause_s(ready: bool, running_s: float, idle_s: float) -> float:
+    """Seconds until the next question."""
+    if ready:
+        return idle_s
+    return STARTING_S if running_s < STARTING_FOR_S else 1.0
+
+
+def _reasons(body: bytes) -> list[str]:
+    try:
+        return msgspec.json.decode(body, type=Answer).why
+    except msgspec.DecodeError:
+        return []

@@ -1,0 +1,128 @@
+"""The sysplex as `up` runs it: its LPARs, what is known about all of them, and the orders to them.
+
+A launcher that ends unasked is said, with the command that starts it again, and nothing else: as on z/OS it is the
+operator who brings a system back. Gateways that hang are fenced (`launcher.fence`).
+
+The sysplex is ready when every LPAR is, and an LPAR when every component is (`launcher.states` for everything else).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import aiohttp
+import msgspec
+
+from launcher.fence import Fence
+from launcher.journal import Journal
+from launcher.lpar import ASK, Lpar
+from launcher.states import Action, overall
+from shared import wire
+from shared.errors import NotFound, nearest
+from shared.lifecycle import Lifecycle
+from shared.plexfile import Plexfile
+
+DONE = {"kill": "lpar.killed", "pause": "lpar.paused", "resume": "lpar.resumed", "stop": "lpar.stopped"}
+
+
+class Summary(msgspec.Struct):
+    """GET /v1/summary of a discovery node."""
+
+    node: str
+    instances: int
+
+
+class Sysplex:
+    def __init__(
+        self, file: Plexfile, lpars: Mapping[str, Lpar], session: aiohttp.ClientSession, journal: Journal
+    ) -> None:
+        self.lpars = lpars
+        self._file = file
+        self._session = session
+        self._journal = journal
+        self._fences = {
+            each.id: Fence(
+                each.id, f"http://{each.host}:{file.port('gateway', each.id)}", each.run_folder, session, journal
+            )
+            for each in lpars.values()
+            if "gateway" in file.enabled(each.id)
+        }
+
+    def begin(self, lifecycle: Lifecycle) -> None:
+        for lpar in self.lpars.values():
+            lpar.begin()
+        for name, fence in self._fences.items():
+            lifecycle.spawn(f"fence {name}", fence.watch)
+
+    async def stop(self) -> None:
+        """Every LPAR at once, each in its launcher's order; nothing is left when this returns."""
+        self._journal.say("sysplex.stopping")
+        async with asyncio.TaskGroup() as tasks:
+            for lpar in self.lpars.values():
+                tasks.create_task(lpar.leave())
+
+    def kill_now(self) -> None:
+        for lpar in self.lpars.values():
+            lpar.kill_now()
+
+    async def order(self, name: str, action: Action) -> wire.Lpar:
+        """Raises NotFound; Conflict when it is not possible in this state."""
+        lpar = self._find(name)
+        if action == "start":
+            self._journal.say("lpar.starting", lpar.id)
+        await getattr(lpar, action)()
+        if action == "pause":
+            self._suspect(lpar.id)
+        report = await lpar.report()
+        if action == "start" and report.state != "ready":
+            missing = ", ".join(f"{each.name} {each.state}" for each in report.components if each.state != "ready")
+            self._journal.say("lpar.not_ready", lpar.id, why=missing)
+        else:
+            self._journal.say(DONE.get(action, "lpar.ready"), lpar.id)
+        return report
+
+    async def order_component(self, name: str, component: str, action: Action) -> wire.Component:
+        """Forwarded to the LPAR's launcher; its errors come back as they are."""
+        lpar = self._find(name)
+        done = await lpar.order(component, action)
+        if (component, action) == ("gateway", "pause"):
+            self._suspect(lpar.id)
+        return done
+
+    def why_not(self) -> list[str]:
+        """Why this is no sysplex in working order; nothing when every LPAR runs."""
+        return [f"{lpar.id} is {lpar.condition}" for lpar in self.lpars.values() if lpar.condition != "running"]
+
+    async def reports(self) -> list[wire.Lpar]:
+        return await asyncio.gather(*(lpar.report() for lpar in self.lpars.values()))
+
+    async def status(self) -> wire.SysplexStatus:
+        lpars = await self.reports()
+        nodes = await asyncio.gather(
+            *(self._registry_node(each) for each in self.lpars if "discovery" in self._file.enabled(each))
+        )
+        return wire.SysplexStatus(
+            sysplex=wire.SysplexAddress(url=f"http://{self._file.vipa}", state=overall(each.state for each in lpars)),
+            lpars=lpars,
+            registry=nodes,
+        )
+
+    async def _registry_node(self, lpar: str) -> wire.RegistryNode:
+        url = f"http://{self.lpars[lpar].host}:{self._file.port('discovery', lpar)}"
+        try:
+            async with self._session.get(f"{url}/v1/summary", timeout=ASK) as response:
+                summary = msgspec.json.decode(await response.read(), type=Summary)
+        except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError):
+            return wire.RegistryNode(node=lpar, url=url, reachable=False)
+        return wire.RegistryNode(node=summary.node, url=url, reachable=True, instances=summary.instances)
+
+    def _find(self, name: str) -> Lpar:
+        lpar = self.lpars.get(name.upper())
+        if lpar is None:
+            raise NotFound(f"there is no LPAR {name.upper()}{nearest(name.upper(), self.lpars)}")
+        return lpar
+
+    def _suspect(self, lpar: str) -> None:
+        if lpar in self._fences:
+            self._fences[lpar].look_now()

@@ -1,0 +1,122 @@
+"""`plexmesh up`, put together: check, start one launcher per LPAR, show them coming up, stay, take everything down.
+
+A wrong machine or file is one line and exit code 2, found before anything is started (`launcher.plan`). A component
+that finds its own section of the file wrong, which only it can, ends the first start in the same way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import logging.handlers
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from launcher import place
+from launcher.api import application
+from launcher.journal import Journal
+from launcher.lpar import Lpar
+from launcher.plan import Plan
+from launcher.restart import CONFIGURATION
+from launcher.screen import Screen
+from launcher.sysplex import Sysplex
+from launcher.sysplex_api import SysplexApi
+from shared import log, wire
+from shared.application import Application
+from shared.config import ServiceConfig
+from shared.errors import ConfigError, PlexmeshError
+from shared.events import Events
+from shared.lifecycle import Lifecycle
+from shared.net import listen
+
+READY_WITHIN_S = 60.0
+LOG_BYTES = 5_000_000
+
+
+class NotAsWanted(PlexmeshError):
+    """The sysplex could not be started; the text says why. Exit code 1."""
+
+
+async def main(lifecycle: Lifecycle, plan: Plan, screen: Screen) -> None:
+    began = time.monotonic()
+    log.setup("up", plan.file.sysplex, _log_file(plan.data))
+    plan.check_addresses()
+    sock = listen(*plan.address)
+    events = Events(logging.getLogger("plexmesh.up"))
+    journal = Journal(events, screen.tell, plan.program.command)
+    async with aiohttp.ClientSession() as session:
+        lpars = {each: _lpar(plan, each, session, lifecycle, journal) for each in plan.file.lpars}
+        sysplex = Sysplex(plan.file, lpars, session, journal)
+        runner = _runner(plan, sysplex, events, lifecycle)
+        try:
+            sysplex.begin(lifecycle)
+            await runner.setup()
+            await web.SockSite(runner, sock).start()
+            await _come_up(lifecycle, sysplex, screen, began)
+            await lifecycle.stopped()
+        finally:
+            screen.close()
+            _second_signal_kills(sysplex)
+            await sysplex.stop()
+            await runner.cleanup()
+
+
+def _lpar(plan: Plan, lpar: str, session: aiohttp.ClientSession, lifecycle: Lifecycle, journal: Journal) -> Lpar:
+    folder = place.make_lpar_folder(plan.data, lpar)
+    return Lpar(lpar, plan.file, plan.environment(lpar), folder, session, lifecycle, journal)
+
+
+def _runner(plan: Plan, sysplex: Sysplex, events: Events, lifecycle: Lifecycle) -> web.AppRunner:
+    config = ServiceConfig(
+        sysplex=plan.file.sysplex, lpar="", host=plan.address[0], data=plan.data, vipa=plan.file.vipa
+    )
+    about = Application("up", config, events, sysplex.why_not)
+    api = SysplexApi(sysplex, plan.file.sysplex, plan.data, lifecycle)
+    return web.AppRunner(application(api.routes(), about), access_log=None, handle_signals=False, shutdown_timeout=1)
+
+
+async def _come_up(lifecycle: Lifecycle, sysplex: Sysplex, screen: Screen, began: float) -> None:
+    """Show every component until all are ready. Raises ConfigError, NotAsWanted when one has failed.
+
+    An LPAR that an operator kills, stops or pauses meanwhile is not waited for.
+    """
+    while not lifecycle.stopping:
+        lpars = await sysplex.reports()
+        seconds = time.monotonic() - began
+        screen.progress(lpars, seconds)
+        awaited = [lpar for lpar in lpars if sysplex.lpars[lpar.id].condition == "running"]
+        _require_none_failed(sysplex, awaited)
+        if all(lpar.state == "ready" for lpar in awaited) or seconds > READY_WITHIN_S:
+            screen.summary(lpars, seconds)
+            return
+        await asyncio.sleep(0.1)
+
+
+def _require_none_failed(sysplex: Sysplex, reports: Sequence[wire.Lpar]) -> None:
+    for lpar in sysplex.lpars.values():
+        if lpar.condition == "lost":
+            raise _error(f"{lpar.id}: {lpar.last_line}", lpar.code == 2)
+    for report in reports:
+        for each in report.components:
+            if each.state == "failed":
+                raise _error(f"{report.id} {each.name}: {'; '.join(each.why)}", each.why[0].startswith(CONFIGURATION))
+
+
+def _error(text: str, configuration: bool) -> PlexmeshError:
+    text = text.replace("plexmesh: ", "").replace(f"{CONFIGURATION}: ", "")
+    return ConfigError(text) if configuration else NotAsWanted(text)
+
+
+def _second_signal_kills(sysplex: Sysplex) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, sysplex.kill_now)
+
+
+def _log_file(data: Path) -> logging.Handler:
+    return logging.handlers.RotatingFileHandler(data / "up.log", maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")

@@ -1,0 +1,112 @@
+"""What is to be run in an LPAR, from its section of plexmesh.yaml."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from launcher.config import LauncherConfig
+from launcher.spec import ComponentSpec, specs
+from shared import plexfile
+from shared.errors import ConfigError
+
+CONFIG = LauncherConfig(
+    sysplex="PLEXA",
+    lpar="LPAR2",
+    host="127.0.2.1",
+    data=Path("/data"),
+    vipa="127.0.0.1:7554",
+    discovery=("http://127.0.2.1:7553", "http://127.0.1.1:7553"),
+)
+
+
+def made(components: dict[str, Any], **zowe: Any) -> list[ComponentSpec]:
+    overrides = components.pop("of LPAR2", {})
+    tree = {
+        "zowe": zowe,
+        "components": components,
+        "haInstances": {"LPAR2": {"hostname": "127.0.2.1", "components": overrides}},
+    }
+    return specs(plexfile.parse(tree, Path("/etc/plexmesh.yaml")), CONFIG)
+
+
+def test_our_own_components_are_run_by_this_python() -> None:
+    [gateway] = made({"gateway": {"port": 8000}})
+    assert gateway.command == (sys.executable, "-P", "-m", "gateway")
+    assert gateway.built_in
+    assert gateway.url == "http://127.0.2.1:8000"
+
+
+def test_a_component_is_told_its_place() -> None:
+    [gateway] = made({"gateway": {}}, environments={"TZ": "UTC"})
+    expected = {
+        "PLEXMESH_CONFIG": "/etc/plexmesh.yaml",
+        "PLEXMESH_SYSPLEX": "PLEXA",
+        "PLEXMESH_LPAR": "LPAR2",
+        "PLEXMESH_HOST": "127.0.2.1",
+        "PLEXMESH_DISCOVERY": "http://127.0.2.1:7553,http://127.0.1.1:7553",
+        "PLEXMESH_VIPA": "127.0.0.1:7554",
+        "PLEXMESH_DATA": "/data",
+        "TZ": "UTC",
+        "HOST": "127.0.2.1",
+        "PORT": "7554",
+    }
+    assert expected.items() <= gateway.environ.items()
+
+
+def test_the_launchers_own_variables_stay_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLEXMESH_LAUNCHER_STOP_S", "5")  # the environment is this module's input
+    monkeypatch.setenv("PLEXMESH_GATEWAY_DRAIN_S", "5")
+    [gateway] = made({"gateway": {}})
+    assert "PLEXMESH_LAUNCHER_STOP_S" not in gateway.environ
+    assert gateway.environ["PLEXMESH_GATEWAY_DRAIN_S"] == "5"
+
+
+def test_a_command_of_somebody_else() -> None:
+    [sample] = made({"sample": {"command": "python 'my app.py' --on {host}:{port}", "port": 9000}})
+    assert sample.command == ("python", "my app.py", "--on", "127.0.2.1:9000")
+    assert not sample.built_in
+
+
+@pytest.mark.parametrize(
+    ("components", "intervals_s", "min_uptime_s"),
+    [
+        ({"gateway": {}}, (7, 8), 70),
+        ({"gateway": {"launcher": {"minUptime": 60}}}, (7, 8), 60),
+        ({"gateway": {"launcher": {"restartIntervals": [5]}}, "of LPAR2": {}}, (5,), 70),
+        ({"gateway": {"launcher": {"restartIntervals": []}}}, (), 70),
+        (
+            {
+                "gateway": {"launcher": {"restartIntervals": [5], "minUptime": 60}},
+                "of LPAR2": {"gateway": {"launcher": {"minUptime": 50}}},
+            },
+            (5,),
+            50,
+        ),
+    ],
+)
+def test_restart_settings_come_from_the_nearest_place(
+    components: dict[str, Any], intervals_s: tuple[float, ...], min_uptime_s: float
+) -> None:
+    [gateway] = made(components, launcher={"restartIntervals": [7, 8], "minUptime": 70})
+    assert (gateway.intervals_s, gateway.min_uptime_s) == (intervals_s, min_uptime_s)
+
+
+def test_discovery_comes_first_whatever_the_file_says() -> None:
+    assert [spec.name for spec in made({"sample": {}, "gateway": {}, "discovery": {}})] == [
+        "discovery", "gateway", "sample",
+    ]  # fmt: skip
+
+
+def test_nothing_to_start_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="none is enabled in LPAR2"):
+        made({"gateway": {"enabled": False}})
+
+
+@pytest.mark.parametrize("command", ["'", "  "])
+def test_a_command_that_is_none(command: str) -> None:
+    with pytest.raises(ConfigError, match=r"components\.sample\.command"):
+        made({"sample": {"command": command}})

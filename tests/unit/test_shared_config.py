@@ -1,0 +1,126 @@
+"""A service's settings: which source wins, what is refused and in which words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from shared.config import ServiceConfig, camel, load, setting, snake
+from shared.errors import ConfigError
+
+FILE = """
+components:
+  gateway: {enabled: true, port: 7554, drainS: 2, launcher: {minUptime: 3}, command: x, routes: {api/v1: /}}
+haInstances:
+  LPAR1: {hostname: 127.0.1.1}
+  LPAR2: {hostname: 127.0.2.1, components: {gateway: {drainS: 3}}}
+plexmesh: {sysplex: PLEXA}
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayConfig(ServiceConfig):
+    port: int = setting(7554, "port")
+    drain_s: float = setting(1.0, "seconds")
+    path_header: bool = setting(True, "say the way")
+    names: tuple[str, ...] = setting((), "names")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    file = tmp_path / "plexmesh.yaml"
+    file.write_text(FILE)
+    return str(file)
+
+
+def loaded(*argv: str, **environ: str) -> GatewayConfig:
+    return load(GatewayConfig, "gateway", argv, environ)
+
+
+def refusal(*argv: str, **environ: str) -> str:
+    with pytest.raises(ConfigError) as refused:
+        loaded(*argv, **environ)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_defaults_when_nothing_is_said() -> None:
+    assert loaded() == GatewayConfig()
+
+
+def test_the_file_wins_over_defaults_and_the_lpars_section_over_the_base(path: str) -> None:
+    assert loaded(PLEXMESH_CONFIG=path).drain_s == 2
+    assert loaded(PLEXMESH_CONFIG=path, PLEXMESH_LPAR="LPAR2").drain_s == 3
+    assert loaded("--config", path, "--lpar", "lpar2").drain_s == 3
+
+
+def test_the_environment_wins_over_the_file_and_flags_over_all(path: str) -> None:
+    environ = {"PLEXMESH_CONFIG": path, "PLEXMESH_GATEWAY_DRAIN_S": "4"}
+    assert loaded(**environ).drain_s == 4
+    assert loaded("--drain-s", "5", **environ).drain_s == 5
+
+
+def test_the_place_comes_from_the_file(path: str) -> None:
+    config = loaded(PLEXMESH_CONFIG=path, PLEXMESH_LPAR="lpar2")
+    assert (config.lpar, config.host, config.sysplex) == ("LPAR2", "127.0.2.1", "PLEXA")
+    assert config.discovery == ()
+
+
+def test_the_place_in_the_environment_wins_over_the_file(path: str) -> None:
+    config = loaded(
+        PLEXMESH_CONFIG=path,
+        PLEXMESH_LPAR="LPAR9",
+        PLEXMESH_HOST="127.0.9.1",
+        PLEXMESH_DISCOVERY="http://a:1, http://b:2",
+        PLEXMESH_DATA="/data",
+        PLEXMESH_VIPA="h:1",
+    )
+    assert (config.lpar, config.host, config.data, config.vipa) == ("LPAR9", "127.0.9.1", Path("/data"), "h:1")
+    assert config.discovery == ("http://a:1", "http://b:2")
+
+
+def test_values_are_typed_whatever_they_come_from() -> None:
+    config = loaded("--names", "a, b", PLEXMESH_GATEWAY_PATH_HEADER="false", PLEXMESH_GATEWAY_PORT="8000")
+    assert (config.names, config.path_header, config.port) == (("a", "b"), False, 8000)
+
+
+@pytest.mark.parametrize(
+    ("section", "says"),
+    [
+        ("drainSeconds: 3", "components.gateway.drainSeconds: unknown key (did you mean 'drainS'?)"),
+        ("pathHeder: true", "did you mean 'pathHeader'"),
+        ("drainS: soon", "components.gateway.drainS: expected float"),
+        ("pathHeader: perhaps", "components.gateway.pathHeader: expected bool"),
+        ("host: 1.2.3.4", "components.gateway.host: unknown key"),
+    ],
+)
+def test_a_wrong_section_of_the_file_names_file_and_key(section: str, says: str, tmp_path: Path) -> None:
+    file = tmp_path / "plexmesh.yaml"
+    file.write_text(f"components: {{gateway: {{{section}}}}}")
+    text = refusal(PLEXMESH_CONFIG=str(file))
+    assert text.startswith(f"{file}: ")
+    assert says in text
+
+
+def test_a_wrong_variable_is_named() -> None:
+    assert "PLEXMESH_GATEWAY_DRAIN_S: expected float" in refusal(PLEXMESH_GATEWAY_DRAIN_S="soon")
+    unknown = refusal(PLEXMESH_GATEWAY_DRAN_S="1")
+    assert "PLEXMESH_GATEWAY_DRAN_S: unknown variable (did you mean 'PLEXMESH_GATEWAY_DRAIN_S'?)" in unknown
+
+
+def test_other_services_variables_are_not_our_business() -> None:
+    assert loaded(PLEXMESH_DISCOVERY_LEASE_S="1", PLEXMESH_SOMETHING="1") == GatewayConfig()
+
+
+def test_a_wrong_flag_is_named() -> None:
+    assert refusal("--drain-s", "soon").startswith("--drain-s: expected float")
+    assert "unrecognized arguments: --dran-s" in refusal("--dran-s", "1")
+
+
+@pytest.mark.parametrize(("key", "name"), [("minUptime", "min_uptime"), ("drainS", "drain_s"), ("port", "port")])
+def test_spellings(key: str, name: str) -> None:
+    assert snake(key) == name
+    assert camel(name) == key
+    assert snake(name.replace("_", "-")) == name
