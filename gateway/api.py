@@ -1,0 +1,122 @@
+"""The gateway's own HTTP: its home page, /gateway/v1/…, /application/….
+
+    GET  /                      the home page; it keeps itself up to date
+    GET  /gateway/v1/sysplex    LPARs, services and instances as this gateway sees them
+    GET  /gateway/v1/upstreams  services, routes, instances: status, in flight, why skipped
+    GET  /gateway/v1/vipa       {"state": "in" | "out", "address": …}
+    PUT  /gateway/v1/vipa       the same, to leave or rejoin the sysplex address
+
+Everything else of its own is 404 in Zowe's form.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import aiohttp_jinja2
+import jinja2
+import msgspec
+from aiohttp import web
+
+from gateway import replies, views
+from gateway.config import GatewayConfig
+from gateway.datapath import DataPath
+from gateway.vipa import Vipa
+from gateway.watch import Watch
+from shared import problem, simulated
+from shared.application import Application
+from shared.errors import NotFound, Unavailable
+
+CONSOLE = Path(__file__).parent / "console"
+
+TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+
+class VipaState(msgspec.Struct, forbid_unknown_fields=True):
+    state: Literal["in", "out"]
+
+
+class Api:
+    def __init__(self, config: GatewayConfig, path: DataPath, watch: Watch, vipa: Vipa) -> None:
+        self._config = config
+        self._path = path
+        self._watch = watch
+        self._vipa = vipa
+        self._assets = {each.name: each.read_bytes() for each in (CONSOLE / "static").iterdir()}
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        return [
+            web.get("/", self.home),
+            web.get("/gateway/v1/sysplex", self.sysplex),
+            web.get("/gateway/v1/upstreams", self.upstreams),
+            web.get("/gateway/v1/vipa", self.vipa),
+            web.put("/gateway/v1/vipa", self.set_vipa),
+            web.get("/static/{name}", self.asset),
+        ]
+
+    async def home(self, request: web.Request) -> web.StreamResponse:
+        context = {"sysplex": self._config.sysplex, "lpar": self._config.lpar, "simulated": simulated.IN_ONE_LINE}
+        return aiohttp_jinja2.render_template("home.html", request, context)
+
+    async def asset(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        if name not in self._assets:
+            raise NotFound(f"{request.path}: there is no such file")
+        return web.Response(body=self._assets[name], content_type=TYPES[Path(name).suffix])
+
+    async def sysplex(self, _: web.Request) -> web.Response:
+        return _json({**self._who(), **views.sysplex(self._path)})
+
+    async def upstreams(self, _: web.Request) -> web.Response:
+        return _json({**self._who(), "upstreams": views.upstreams(self._path)})
+
+    async def vipa(self, _: web.Request) -> web.Response:
+        return _json({"state": self._vipa.state, "address": self._vipa.address})
+
+    async def set_vipa(self, request: web.Request) -> web.Response:
+        wanted = msgspec.json.decode(await request.read(), type=VipaState)
+        if wanted.state == "out":
+            self._vipa.leave()
+        elif not self._watch.whole:
+            raise Unavailable("this gateway is not ready: " + "; ".join(self._watch.why_not_ready()))
+        else:
+            self._vipa.enter()
+        return await self.vipa(request)
+
+    def _who(self) -> dict[str, Any]:
+        config, watch = self._config, self._watch
+        return {
+            "sysplex": config.sysplex,
+            "gateway": {"lpar": config.lpar, "url": f"http://{config.host}:{config.port}"},
+            "vipa": {"address": self._vipa.address, "state": self._vipa.state},
+            "watch": {"node": watch.following, "token": self._path.snapshot.token, "trouble": watch.trouble},
+        }
+
+
+def make_app(api: Api, application: Application) -> web.Application:
+    app = web.Application(middlewares=[problem.middleware(render)])
+    aiohttp_jinja2.setup(app, loader=jinja2.FileSystemLoader(CONSOLE / "templates"), autoescape=True)
+    app.add_routes([*api.routes(), *application.routes()])
+    app.on_response_prepare.append(_harden)
+    return app
+
+
+def render(status: int, detail: str) -> web.StreamResponse:
+    return web.Response(status=status, body=replies.error_body(status, detail), content_type="application/json")
+
+
+async def _harden(_: web.Request, response: web.StreamResponse) -> None:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+
+
+def _json(body: object) -> web.Response:
+    return web.Response(body=msgspec.json.encode(body), content_type="application/json")

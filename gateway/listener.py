@@ -1,0 +1,94 @@
+"""Accepting connections, with a loop of our own.
+
+Closing a listening socket resets every connection that waits in its queue. On the sysplex address that happens each
+time a gateway leaves while others stay, so leaving is: accept until there is nothing more, then close, in one step
+(measured by the team: 458 resets in 250 leaves by plain closing, none this way).
+
+At the limit of connections or descriptors accepting pauses, so that clients wait in the kernel's queue instead of being
+accepted and dropped; it goes on as soon as connections have ended, looked at every 0.1 s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+
+from gateway.datapath import DataPath
+from gateway.downstream import Downstream
+
+log = logging.getLogger("plexmesh.gateway")
+
+BATCH = 64
+"""Connections accepted before others get their turn."""
+
+PAUSE_S = 0.1
+FULL = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+
+
+class Listener:
+    def __init__(self, path: DataPath, sock: socket.socket) -> None:
+        self._path = path
+        self._sock = sock
+        self._loop = asyncio.get_running_loop()
+        self._starting: set[asyncio.Task[object]] = set()
+        self._paused: asyncio.TimerHandle | None = None
+        self._closed = False
+        self._loop.add_reader(sock, self._ready)
+
+    def close(self) -> None:
+        """Leave: take what waits in the queue, then close, in one step."""
+        if self._closed:
+            return
+        self._closed = True
+        self._loop.remove_reader(self._sock)
+        if self._paused is not None:
+            self._paused.cancel()
+        while self._accept():
+            pass
+        self._sock.close()
+
+    def _ready(self) -> None:
+        for _ in range(BATCH):
+            if len(self._path.clients) + len(self._starting) >= self._path.config.max_connections:
+                self._pause("the limit of connections is reached")
+                return
+            if not self._accept():
+                return
+
+    def _accept(self) -> bool:
+        try:
+            sock, _ = self._sock.accept()
+        except (BlockingIOError, InterruptedError):
+            return False
+        except ConnectionAbortedError:
+            return True
+        except OSError as error:
+            if error.errno in FULL and not self._closed:
+                self._pause(error.strerror or str(error))
+            return False
+        sock.setblocking(False)
+        self._path.meters.accepted += 1
+        task: asyncio.Task[object] = self._loop.create_task(self._serve(sock))
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
+        return True
+
+    async def _serve(self, sock: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(lambda: Downstream(self._path, sock), sock)
+        except OSError as error:
+            sock.close()
+            log.info("connection.lost", extra={"fields": {"why": str(error)}})
+
+    def _pause(self, why: str) -> None:
+        self._path.meters.accept_pauses += 1
+        log.warning("accept.paused", extra={"fields": {"why": why, "connections": len(self._path.clients)}})
+        self._loop.remove_reader(self._sock)
+        self._paused = self._loop.call_later(PAUSE_S, self._resume)
+
+    def _resume(self) -> None:
+        self._paused = None
+        self._loop.add_reader(self._sock, self._ready)
+        self._ready()

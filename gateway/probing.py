@@ -1,0 +1,84 @@
+"""Sending the probes that `health` asks for: is that instance alive?
+
+An instance with a health URL on its own address is asked for it by GET; any status below 500 counts, also a redirect or
+a 401, because a process that answers is alive. Others are asked for a connection. (A stopped process's kernel still
+accepts, so only the first kind notices one.) A probe has 200 ms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+
+import aiohttp
+
+from gateway.datapath import DataPath
+from gateway.dialing import Dialer
+from gateway.snapshot import Endpoint
+from shared.net import connector
+
+AT_ONCE = 64
+
+
+class Prober:
+    def __init__(self, path: DataPath) -> None:
+        self._path = path
+        self._timeout_s = path.config.probe_timeout_s
+        self._dialer = Dialer(path.config.host, self._timeout_s)
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._wake = asyncio.Event()
+        self._probes: set[asyncio.Task[None]] = set()
+        self._session: aiohttp.ClientSession | None = None
+        path.probe, path.look = self.probe, self._wake.set
+
+    async def run(self) -> None:
+        """Keep the deadlines of `health`; sleeps while there are none."""
+        health = self._path.health
+        async with aiohttp.ClientSession(connector=connector(self._path.config.host)) as self._session:
+            while True:
+                self._wake.clear()
+                delay_s = health.next_deadline() - time.monotonic()
+                if delay_s > 0:
+                    await self._sleep(delay_s)
+                self._path.perform(health.tick(time.monotonic()))
+
+    async def _sleep(self, delay_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if delay_s == float("inf") else delay_s):
+                await self._wake.wait()
+
+    def probe(self, endpoint: Endpoint) -> None:
+        task = asyncio.get_running_loop().create_task(self._probe(endpoint))
+        self._probes.add(task)
+        task.add_done_callback(self._probes.discard)
+
+    async def _probe(self, endpoint: Endpoint) -> None:
+        async with self._slots:
+            why = await self._ask(endpoint)
+        self._path.perform(self._path.health.probed(endpoint, why, time.monotonic()))
+        self._wake.set()
+
+    async def _ask(self, endpoint: Endpoint) -> str:
+        """Empty, or how it failed."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                if self._session is not None and on_itself(endpoint):
+                    return await self._get(self._session, endpoint.health_check_url)
+                sock = await self._dialer.dial(endpoint)
+        except TimeoutError:
+            return f"no answer to a probe in {self._timeout_s} s"
+        except (aiohttp.ClientError, OSError) as error:
+            return str(error) or type(error).__name__
+        sock.close()
+        return ""
+
+    async def _get(self, session: aiohttp.ClientSession, url: str) -> str:
+        async with session.get(url, allow_redirects=False) as answer:
+            return "" if answer.status < 500 else f"its health URL answered {answer.status}"
+
+
+def on_itself(endpoint: Endpoint) -> bool:
+    """The health URL is on the instance's own address: a registration cannot make a gateway call anybody else."""
+    scheme, _, rest = endpoint.health_check_url.partition("://")
+    return scheme == "http" and rest.partition("/")[0].lower().encode() in endpoint.authorities

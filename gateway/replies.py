@@ -1,0 +1,67 @@
+"""The answers a gateway gives in its own name, in Zowe's form of an error body.
+
+    400 ZWEAO400E  404 ZWEAO404E  405 ZWEAO405E  500 ZWEAO500E  503 ZWEAO503E, any other status ZWEAG510E
+
+A 503 has two meanings: ZWEAG510E when no instance can be called at all, ZWEAO503E when one was called and failed. The
+content is escaped for HTML, because consoles of others show it as it is.
+"""
+
+from __future__ import annotations
+
+import html
+from http import HTTPStatus
+
+import msgspec
+
+KEY = "org.zowe.apiml."
+
+NUMBERED = {
+    400: ("ZWEAO400E", "common.badRequest", "The request is not correct.", "Correct the request."),
+    404: ("ZWEAO404E", "common.notFound", "Nothing is served at this path.", "Check the path and the service id."),
+    405: ("ZWEAO405E", "common.methodNotAllowed", "The method does not apply here.", "Use another method."),
+    500: ("ZWEAO500E", "common.internalServerError", "The gateway has a defect.", "Tell its administrator."),
+    503: (
+        "ZWEAO503E",
+        "common.serviceUnavailable",
+        "The service could not be called.",
+        "Try again; check that its instances run.",
+    ),
+}
+OTHER = (
+    "ZWEAG510E",
+    "gateway.responseStatusError",
+    "The request could not be carried out.",
+    "Check the request and the service's instances.",
+)
+
+
+def error_body(status: int, content: str, number: str = "") -> bytes:
+    """`number` picks another entry than the status's own: ZWEAG510E for "no instance can be called"."""
+    entry = OTHER if number == OTHER[0] else NUMBERED.get(status, OTHER)
+    message = {
+        "messageType": "ERROR",
+        "messageNumber": entry[0],
+        "messageContent": html.escape(content),
+        "messageAction": entry[3],
+        "messageReason": entry[2],
+        "messageKey": KEY + entry[1],
+    }
+    return msgspec.json.encode({"messages": [message]})
+
+
+def error_answer(status: int, content: str, *, number: str = "", close: bool, body_wanted: bool = True) -> bytes:
+    """A whole answer as bytes. The answer to HEAD has the head only."""
+    body = error_body(status, content, number)
+    lines = [
+        b"HTTP/1.1 %d %s\r\n" % (status, phrase(status)),
+        b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body),
+        b"Connection: close\r\n\r\n" if close else b"\r\n",
+    ]
+    return b"".join([*lines, body] if body_wanted else lines)
+
+
+def phrase(status: int) -> bytes:
+    try:
+        return HTTPStatus(status).phrase.encode()
+    except ValueError:
+        return b"Unknown"

@@ -1,0 +1,43 @@
+"""After an attempt failed: once more elsewhere, or what answer.
+
+    what happened                              safe method        other methods
+    connect failed (nothing was written)       elsewhere          elsewhere
+    died before a byte of an answer            elsewhere          503, outcome unknown
+    garbage instead of an answer               elsewhere          502
+    no first byte in time                      504                504
+    put out by probes while waiting            elsewhere          it waits on
+    died after the head was passed on          (not here: the client's connection is reset)
+
+"Elsewhere" is each other endpoint once; with one endpoint only, it is tried twice. A body that can no longer be sent
+again (more of it was passed on than is kept) makes a safe method like any other. When all have been tried: 503.
+
+Source: RFC 9110, 9.2.2 (a proxy must not repeat a request that is not idempotent unless it knows it was not begun).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Fault = Literal["connect", "died", "garbage", "slow", "put out", "gateway"]
+Verdict = Literal["again", "unknown", "unavailable", "garbage", "slow", "wait"]
+
+MIN_TRIES = 2
+
+
+def after(fault: Fault, *, repeatable: bool, tries: int, endpoints: int) -> Verdict:
+    """`repeatable`: safe, with a body (if any) that can be sent again. `endpoints`: how many there are now."""
+    more = endpoints > 0 and tries < max(endpoints, MIN_TRIES)
+    match fault:
+        case "gateway":
+            return "unavailable"
+        case "connect":
+            return "again" if more else "unavailable"
+        case "slow":
+            return "slow"
+        case "put out":
+            return "again" if repeatable and more and endpoints > 1 else "wait"
+        case "garbage":
+            return "again" if repeatable and more else "garbage"
+    if not repeatable:
+        return "unknown"
+    return "again" if more else "unavailable"

@@ -1,0 +1,234 @@
+"""One connection to an instance: it sends what an exchange gives it, and cuts what comes back into an answer.
+
+    idle ──start──► busy: head ──► body (counted, chunked, or until the connection closes) ──► idle
+                      └── 101 ──► tunnel: raw bytes until either side closes
+
+Invariant: a connection serves one exchange at a time, and goes back to its pool only after a whole answer to a wholly
+sent request, with nothing behind it. Anything else closes it: bytes that nobody asked for, a malformed or incomplete
+answer, `Connection: close`, an answer that came before the request had ended.
+
+Not here: what is done with the answer (`exchange`), keeping connections (`pool`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from typing import TYPE_CHECKING, cast
+
+from gateway.answer_heads import read_answer
+from gateway.reader import CHUNKED, NONE, UNTIL_CLOSE, AnswerReader, Malformed
+from gateway.ticker import NEVER
+
+if TYPE_CHECKING:
+    from gateway.exchange import Exchange
+    from gateway.pool import Pool
+
+HEAD = -3
+"""`_left` while the head is awaited."""
+
+MAX_INTERIM = 64
+"""1xx answers before the real one; more is garbage."""
+
+FLUSH_S = 5.0
+"""A closed connection may take this long to send what is written."""
+
+MAX_ANSWER_HEAD_BYTES = 65_536
+MAX_ANSWER_FIELDS = 200
+
+
+class UpstreamConnection(asyncio.Protocol):
+    __slots__ = (
+        "_interim",
+        "_keep",
+        "_left",
+        "_paused",
+        "_reader",
+        "_sock",
+        "_transport",
+        "deadline",
+        "exchange",
+        "pool",
+    )
+
+    def __init__(self, pool: Pool, sock: socket.socket) -> None:
+        self.pool = pool
+        self.exchange: Exchange | None = None
+        self.deadline = NEVER
+        self._sock = sock
+        self._transport: asyncio.Transport | None = None
+        self._reader = AnswerReader(MAX_ANSWER_HEAD_BYTES, MAX_ANSWER_FIELDS)
+        self._left = HEAD
+        self._keep = False
+        self._interim = 0
+        self._paused = False
+
+    # --- used by the exchange
+
+    def start(self, exchange: Exchange, head: bytes) -> None:
+        self.exchange = exchange
+        self.deadline = NEVER
+        self._left = HEAD
+        self._interim = 0
+        self.write(head)
+
+    def write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def write_eof(self) -> None:
+        if self._transport is not None:
+            self._transport.write_eof()
+
+    def pause(self) -> None:
+        self._paused = True
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        self._paused = False
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        self.close(at_once=True)
+
+    def close(self, *, at_once: bool) -> None:
+        """At once, or after what is written; the exchange hears nothing more."""
+        self.exchange = None
+        if self._transport is None:
+            return
+        if at_once:
+            self._transport.abort()
+        else:
+            self.deadline = time.monotonic() + FLUSH_S
+            self._transport.close()
+
+    def alive(self) -> bool:
+        """Asks the kernel: a connection whose other end has closed, or that has unread bytes, is not usable."""
+        if self._transport is None or self._transport.is_closing():
+            return False
+        try:
+            self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    @property
+    def open(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    def expire(self, now: float) -> None:
+        """Idle, or closing, for too long."""
+        self.deadline = NEVER
+        self.pool.forget(self)
+        self.abort()
+
+    # --- called by the loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self.pool.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            self.pool.forget(self)
+            self.abort()
+            return
+        try:
+            if self._left == HEAD:
+                self._read_head(exchange, data)
+            else:
+                self._read_body(exchange, data)
+        except Malformed as error:
+            self.abort()
+            exchange.attempt_failed("garbage", str(error))
+
+    def eof_received(self) -> bool:
+        exchange = self.exchange
+        return exchange is not None and exchange.tunnelled and exchange.upstream_eof()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        self.pool.closed(self)
+        exchange, self.exchange = self.exchange, None
+        if exchange is None:
+            return
+        if self._left == UNTIL_CLOSE and error is None and not exchange.tunnelled:
+            exchange.answer_done(None)
+        else:
+            exchange.upstream_lost(str(error) if error else "it closed the connection")
+
+    def pause_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.upstream_full()
+
+    def resume_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.upstream_writable()
+
+    # --- the answer
+
+    def _read_head(self, exchange: Exchange, data: bytes) -> None:
+        reader = self._reader
+        rest: bytes | None = data
+        while rest:
+            rest = reader.read_head(rest)
+            if rest is None:
+                return
+            head = read_answer(reader.status, reader.reason, reader.minor, reader.fields, exchange.method)
+            if head.status >= 200:
+                break
+            reader.expect(NONE)
+            if head.status == 101:
+                self._left = UNTIL_CLOSE
+                exchange.upgraded(head, rest)
+                return
+            self._interim += 1
+            if self._interim > MAX_INTERIM:
+                raise Malformed(502, "too many interim answers")
+            exchange.interim(head)
+        else:
+            return
+        self._left = head.length
+        self._keep = head.keep_alive
+        reader.expect(head.length)
+        exchange.answer(head)
+        if head.length == NONE:
+            self._done(exchange, bool(rest))
+        elif rest:
+            self._read_body(exchange, rest)
+        else:
+            exchange.flush()
+
+    def _read_body(self, exchange: Exchange, data: bytes) -> None:
+        left = self._left
+        if left > 0:
+            size = len(data)
+            if size < left:
+                self._left = left - size
+                exchange.relay(data)
+                return
+            exchange.relay(data if size == left else data[:left])
+            self._done(exchange, size > left)
+        elif left == CHUNKED:
+            pieces, rest = self._reader.read_chunked(data)
+            exchange.relay_pieces(pieces)
+            if rest is not None:
+                self._done(exchange, bool(rest))
+        else:
+            exchange.relay(data)
+
+    def _done(self, exchange: Exchange, surplus: bool) -> None:
+        """The answer is whole. The connection may be used again if nothing speaks against it."""
+        self.exchange = None
+        if self._paused:
+            self.resume()
+        again = self._keep and not surplus and exchange.request_done and self.open
+        if not again:
+            self.abort()
+        exchange.answer_done(self if again else None)

@@ -1,0 +1,88 @@
+"""What this gateway sees, as plain data for its pages and /gateway/v1: the registry's word and its own, side by side.
+
+`view` is this gateway's: "fine", "unproven", "out" (with why), or "not a candidate" when the registry or the form of
+the registration says so. An unreachable instance is a view, never a registry status: another gateway may reach it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from gateway.datapath import DataPath
+from gateway.snapshot import Snapshot
+from shared.wire import Instance
+
+COMPONENTS = ("discovery", "gateway", "caching", "cachingservice", "launcher")
+"""Services that are parts of plexmesh; shown with their LPAR."""
+
+
+def upstreams(path: DataPath) -> list[dict[str, Any]]:
+    """Each routed service: its routes, and its instances."""
+    snapshot = path.snapshot
+    return [
+        {
+            "service": upstream.service,
+            "routes": [
+                {"gatewayUrl": route.gateway_url, "serviceUrl": route.target.decode() or "/"}
+                for route in upstream.routes
+            ],
+            "instances": [instance_view(path, each) for each in instances_of(snapshot, upstream.service)],
+        }
+        for upstream in sorted(snapshot.upstreams.values(), key=lambda each: each.service)
+    ]
+
+
+def sysplex(path: DataPath) -> dict[str, Any]:
+    """LPARs with what runs in them, services, and instances outside the sysplex."""
+    instances = sorted(path.snapshot.instances.values(), key=lambda each: (each.service, each.instance))
+    names = sorted({each.lpar for each in instances if each.lpar})
+    return {
+        "lpars": [_lpar(path, name, [each for each in instances if each.lpar == name]) for name in names],
+        "services": upstreams(path),
+        "outside": [instance_view(path, each) for each in instances if each.lpar is None],
+    }
+
+
+def _lpar(path: DataPath, name: str, instances: list[Instance]) -> dict[str, Any]:
+    own = [each for each in instances if each.service in COMPONENTS]
+    return {
+        "id": name,
+        "address": next((each.host for each in own), ""),
+        "silent": any(path.snapshot.owners.get(each.owner, "alive") != "alive" for each in own),
+        "components": [instance_view(path, each) for each in own],
+        "instances": [instance_view(path, each) for each in instances if each.service not in COMPONENTS],
+    }
+
+
+def instances_of(snapshot: Snapshot, service: str) -> Iterable[Instance]:
+    found = [each for each in snapshot.instances.values() if each.service == service]
+    return sorted(found, key=lambda each: each.instance)
+
+
+def instance_view(path: DataPath, instance: Instance) -> dict[str, Any]:
+    view, why = _judged(path, instance)
+    pool = path.pools.get(instance.key)
+    return {
+        "service": instance.service,
+        "instance": instance.instance,
+        "lpar": instance.lpar,
+        "url": f"{'https' if instance.secure else 'http'}://{instance.host or instance.ip}:{instance.port}",
+        "status": instance.status,
+        "view": view,
+        "why": why,
+        "inFlight": path.in_flight.get(instance.key, 0),
+        "idleConnections": pool.idle_count if pool else 0,
+        "owner": path.snapshot.owners.get(instance.owner, "alive"),
+    }
+
+
+def _judged(path: DataPath, instance: Instance) -> tuple[str, str]:
+    record = path.health.records.get(instance.key)
+    if record is not None:
+        return record.state, record.why
+    if instance.key in path.snapshot.endpoints or instance.service.encode() not in path.snapshot.upstreams:
+        return ("fine", "") if instance.status == "UP" else ("not a candidate", f"its status is {instance.status}")
+    if instance.status != "UP":
+        return "not a candidate", f"its status is {instance.status}"
+    return "not a candidate", "it can only be called with TLS" if instance.secure else "it has no usable address"

@@ -1,0 +1,119 @@
+"""What a gateway learns about instances: evidence, doubt, probes, and when it is forgotten."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from gateway.health import Changed, Effect, Health, Probe
+from gateway.snapshot import Endpoint, Snapshot, endpoint_of
+from shared.wire import OwnerState
+from tests.fakes import an_instance
+
+A = endpoint_of(an_instance(owner="LPAR1@1"))
+B = endpoint_of(an_instance(host="127.0.40.2", owner="LPAR2@1"))
+BOTH = (A, B)
+
+
+def a_snapshot(*endpoints: Endpoint, owners: dict[str, OwnerState] | None = None) -> Snapshot:
+    known = {each.key: each for each in endpoints}
+    empty: MappingProxyType[str, object] = MappingProxyType({})
+    return Snapshot(empty, known, empty, owners or {})  # type: ignore[arg-type]
+
+
+def probes(effects: list[Effect]) -> list[str]:
+    return [each.endpoint.key for each in effects if isinstance(each, Probe)]
+
+
+def states(effects: list[Effect]) -> list[str | None]:
+    return [each.state for each in effects if isinstance(each, Changed)]
+
+
+def test_a_refused_connect_puts_out_while_another_remains() -> None:
+    health = Health()
+    assert states(health.connect_failed(B, "refused", 10.0)) == ["out"]
+    assert health.candidates(BOTH, ()) == [A]
+    assert health.candidates(BOTH, [A.key]) == [B]
+    assert not health.candidates(BOTH, [A.key, B.key])
+
+
+def test_the_last_candidates_are_never_taken_away() -> None:
+    health = Health()
+    health.connect_failed(A, "refused", 10.0)
+    health.connect_failed(B, "refused", 10.0)
+    assert list(health.candidates(BOTH, ())) == [A, B]
+
+
+def test_probes_come_after_half_a_second_then_double_to_thirty() -> None:
+    health, now, pauses = Health(), 10.0, []
+    health.connect_failed(A, "refused", now)
+    for _ in range(9):
+        due = health.next_deadline()
+        assert not health.tick(due - 0.001)
+        assert probes(health.tick(due)) == [A.key]
+        assert not health.tick(due)
+        pauses.append(due - now)
+        now = due
+        health.probed(A, "refused", now)
+    assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+
+
+def test_a_good_probe_or_connect_brings_back() -> None:
+    health = Health()
+    health.connect_failed(A, "refused", 10.0)
+    assert states(health.probed(A, "", 11.0)) == [None]
+    assert health.candidates(BOTH, ()) is BOTH
+    health.connect_failed(A, "refused", 12.0)
+    assert states(health.connected(A)) == [None]
+    assert health.next_deadline() == float("inf")
+
+
+def test_a_silent_owners_endpoints_are_probed_at_once_and_picked_last() -> None:
+    health = Health()
+    effects = health.adopt(a_snapshot(A, B, owners={"LPAR2@1": "suspect"}), 10.0)
+    assert probes(effects) == [B.key]
+    assert states(effects) == ["unproven"]
+    assert health.candidates(BOTH, ()) == [A]
+    health.connect_failed(A, "refused", 10.0)
+    assert health.candidates(BOTH, ()) == [B]
+
+
+def test_two_failed_probes_put_an_unproven_endpoint_out() -> None:
+    health = Health()
+    health.adopt(a_snapshot(A, B, owners={"LPAR2@1": "dead"}), 10.0)
+    again = health.probed(B, "silent", 10.2)
+    assert probes(again) == [B.key]
+    assert not states(again)
+    assert states(health.probed(B, "silent", 10.4)) == ["out"]
+    assert health.next_deadline() == 10.9
+
+
+def test_one_good_probe_proves_it() -> None:
+    health = Health()
+    health.adopt(a_snapshot(A, B, owners={"LPAR2@1": "dead"}), 10.0)
+    assert states(health.probed(B, "", 10.1)) == [None]
+    assert not health.adopt(a_snapshot(A, B, owners={"LPAR2@1": "dead"}), 11.0)
+
+
+def test_a_connect_does_not_prove_an_endpoint_whose_owner_is_silent() -> None:
+    health = Health()
+    health.adopt(a_snapshot(A, B, owners={"LPAR2@1": "suspect"}), 10.0)
+    assert not health.connected(B)
+    assert health.candidates(BOTH, ()) == [A]
+
+
+def test_a_newer_process_starts_without_a_past() -> None:
+    health = Health()
+    health.connect_failed(A, "refused", 10.0)
+    newer = endpoint_of(an_instance(owner="LPAR1@1", gen=2))
+    health.adopt(a_snapshot(newer, B), 11.0)
+    assert health.candidates((newer, B), ()) == (newer, B)
+
+
+def test_the_past_stays_while_the_process_does_and_goes_with_it() -> None:
+    health = Health()
+    health.connect_failed(A, "refused", 10.0)
+    health.adopt(a_snapshot(A, B), 10.1)
+    assert A.key in health.records
+    health.adopt(a_snapshot(B), 10.2)
+    assert not health.records
+    assert not health.probed(A, "refused", 10.3)

@@ -1,0 +1,133 @@
+"""Routes by Zowe's metadata, and the one spelling of a path they are looked up by."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway import routes
+from gateway.paths import normalised, without_dot_segments
+from gateway.reader import Malformed
+from tests.fakes import an_instance
+
+METADATA = an_instance(routes={"api/v1": "/stock/api/v1", "api": "/old", "ui/v1": "ui"}).metadata
+
+
+def found(path: bytes) -> bytes | None:
+    table = routes.routes_of("stockroom", [METADATA])
+    route = routes.match(path, table)
+    return None if route is None else routes.outgoing_path(path, route)
+
+
+@pytest.mark.parametrize(
+    ("path", "outgoing"),
+    [
+        (b"/stockroom/api/v1/items", b"/stock/api/v1/items"),
+        (b"/stockroom/api/v1", b"/stock/api/v1"),
+        (b"/stockroom/api/v1/", b"/stock/api/v1/"),
+        (b"/stockroom/api/v10", b"/old/v10"),
+        (b"/stockroom/api/v1x/y", b"/old/v1x/y"),
+        (b"/stockroom/ui/v1/a/stockroom/ui/v1/b", b"/ui/a/stockroom/ui/v1/b"),
+        (b"/stockroom/ws/v1", None),
+        (b"/stockroom", None),
+        (b"/Stockroom/api/v1", None),
+    ],
+)
+def test_longest_route_by_segments(path: bytes, outgoing: bytes | None) -> None:
+    assert found(path) == outgoing
+
+
+def test_without_metadata_there_are_three_routes_to_the_root() -> None:
+    table = routes.routes_of("orders", [{}])
+    assert [route.prefix for route in table] == [b"/orders/api/v1", b"/orders/ui/v1", b"/orders/ws/v1"]
+    route = routes.match(b"/orders/api/v1", table)
+    assert route is not None
+    assert routes.outgoing_path(b"/orders/api/v1", route) == b"/"
+    assert routes.outgoing_path(b"/orders/api/v1/x", route) == b"/x"
+
+
+def test_incomplete_and_unsound_metadata_makes_no_route() -> None:
+    unsound = {
+        "apiml.routes.a.serviceUrl": "/x",
+        "apiml.routes.b.gatewayUrl": "/",
+        "apiml.routes.c.gatewayUrl": "api/v1",
+        "apiml.routes.c.serviceUrl": "/x HTTP/1.1\r\nEvil: 1",
+    }
+    assert routes.declared(unsound) == list(routes.DEFAULT_ROUTES)
+
+
+def test_what_was_cut_is_known_only_for_a_proper_tail() -> None:
+    assert routes.make_route("a", "api/v1", "/").cut == b"/a/api/v1"
+    assert routes.make_route("a", "api/v1", "/api/v1").cut == b"/a"
+    assert routes.make_route("a", "api/v1", "/other").cut == b""
+
+
+@pytest.mark.parametrize("service", ["discovery", "launcher", "gateway", "application", "eureka", "console", "static"])
+def test_some_ids_are_never_routed(service: str) -> None:
+    assert not routes.routable(service)
+
+
+@pytest.mark.parametrize(
+    ("path", "plain"),
+    [
+        (b"/", b"/"),
+        (b"/a/b", b"/a/b"),
+        (b"/a/./b", b"/a/b"),
+        (b"/a/../b", b"/b"),
+        (b"/a/%2e%2E/b", b"/b"),
+        (b"/a/b/..", b"/a/"),
+        (b"/a/.", b"/a/"),
+        (b"/%61%7eb", b"/a~b"),
+        (b"/a%2Fb", b"/a%2Fb"),
+        (b"/a%20b", b"/a%20b"),
+        (b"/a//b", b"/a//b"),
+        (b"/a/.b", b"/a/.b"),
+        (b"/a/...", b"/a/..."),
+    ],
+)
+def test_paths_have_one_spelling(path: bytes, plain: bytes) -> None:
+    assert normalised(path) == plain
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"/..",
+        b"/a/../..",
+        b"/%2e%2e/x",
+        b"/a/..%2fb",
+        b"/a/%2e%2e%5cb",
+        b"/a%2F..%2Fb",
+        b"/a\\..\\b",
+        b"/a%zz",
+        b"/a%2",
+        b"/a%00b",
+        b"/a b",
+        b"/\xc3\xa4",
+        b"/*#",
+    ],
+)
+def test_paths_that_two_readers_could_see_differently_are_refused(path: bytes) -> None:
+    with pytest.raises(Malformed):
+        normalised(path)
+
+
+SEGMENTS = st.lists(
+    st.sampled_from([b"a", b"..", b".", b"", b"%2e%2e", b"%2E", b"b%2fc", b"%41"]), min_size=1, max_size=8
+)
+
+
+@given(SEGMENTS)
+def test_normalising_twice_changes_nothing_and_leaves_no_dots(segments: list[bytes]) -> None:
+    try:
+        plain = normalised(b"/" + b"/".join(segments))
+    except Malformed:
+        return
+    assert normalised(plain) == plain
+    assert not {b".", b".."} & set(plain.split(b"/"))
+
+
+def test_climbing_above_the_root_is_refused() -> None:
+    with pytest.raises(Malformed):
+        without_dot_segments(b"/a/../../b")
