@@ -86,7 +86,7 @@ def relocated(location: bytes, authorities: tuple[bytes, ...], routes: tuple[Rou
     path = _own_path(location, authorities)
     if path is None or any(within(path, route.prefix) for route in routes):
         return location if path is None else path
-    fitting = [route for route in routes if within(path, route.target) or route.target == b""]
+    fitting = [route for route in routes if within(path, route.target)]
     if not fitting:
         return location
     best = max(fitting, key=lambda route: (len(route.target), route is came_by))

@@ -23,7 +23,7 @@ from typing import cast
 from gateway import forwarding
 from gateway.datapath import DataPath
 from gateway.exchange import FOR_TURN, Exchange, State
-from gateway.heads import RequestHead, read_request
+from gateway.heads import RequestFields, read_fields, read_request
 from gateway.reader import CHUNKED, NONE, Malformed, RequestReader
 from gateway.replies import error_answer
 from gateway.ticker import NEVER
@@ -36,9 +36,9 @@ RESET = struct.pack("ii", 1, 0)
 
 class Downstream(asyncio.Protocol):
     __slots__ = (
-        "_ahead", "_body_bytes", "_closing", "_config", "_dripping", "_eof", "_full", "_left", "_loops", "_path",
-        "_paused", "_peer", "_port", "_reader", "_relayed", "_sock", "_transport", "_who", "_who_for", "deadline",
-        "exchange",
+        "_ahead", "_body_bytes", "_closing", "_config", "_dripping", "_eof", "_fields", "_full", "_left", "_loops",
+        "_path", "_paused", "_peer", "_port", "_reader", "_relayed", "_sock", "_transport", "_waiting", "_who",
+        "_who_for", "deadline", "exchange",
     )  # fmt: skip
 
     def __init__(self, path: DataPath, sock: socket.socket) -> None:
@@ -48,6 +48,8 @@ class Downstream(asyncio.Protocol):
         self._sock = sock
         self._transport: asyncio.Transport | None = None
         self._reader = RequestReader(config.max_head_bytes, config.max_fields, config.max_request_line_bytes)
+        self._fields: RequestFields | None = None
+        """Of the last head; used again while the client sends the same ones."""
         self._left = NONE
         """Of the body being read: bytes, or CHUNKED."""
         self._ahead = b""
@@ -55,7 +57,7 @@ class Downstream(asyncio.Protocol):
         self._eof = self._full = self._closing = self._loops = self._dripping = False
         self._paused = 0
         """Reasons not to read, as bits."""
-        self._relayed = 0
+        self._relayed = self._waiting = 0
         self._who = self._who_for = b""
         self.deadline = NEVER
         self.exchange = Exchange(self, path)
@@ -119,8 +121,9 @@ class Downstream(asyncio.Protocol):
 
     def _requests(self, data: bytes) -> None:
         """Begin requests as long as they can be answered on the spot; otherwise one."""
-        self._ahead = b""
-        self.resume(FOR_TURN)
+        if self._paused:
+            self._ahead = b""
+            self.resume(FOR_TURN)
         self._loops = True
         try:
             while data and self.exchange.state is READY and not self._full and not self._closing:
@@ -143,14 +146,21 @@ class Downstream(asyncio.Protocol):
     def _begin(self) -> None:
         reader = self._reader
         self._dripping = False
-        head = read_request(reader.method, reader.target, reader.minor, reader.fields)
-        limit = self._config.max_body_bytes
-        if limit and head.length > limit:
-            raise Malformed(413, f"the body is larger than {limit} bytes")
-        reader.expect(head.length)
-        self._left = head.length
-        self._body_bytes = 0
+        fields = self._fields
+        if fields is None or not reader.same:
+            fields = self._fields = read_fields(reader.minor, reader.fields)
+        head = read_request(reader.method, reader.target, fields)
+        self._left = length = fields.length
+        reader.expect(length)
+        if length != NONE:
+            self._check_length(length)
         self.exchange.begin(head)
+
+    def _check_length(self, length: int) -> None:
+        self._body_bytes = 0
+        limit = self._config.max_body_bytes
+        if limit and length > limit:
+            raise Malformed(413, f"the body is larger than {limit} bytes")
 
     def _await_head(self) -> None:
         """A part of a head is here: the rest of it must come in time, however slowly its bytes drip."""
@@ -211,10 +221,11 @@ class Downstream(asyncio.Protocol):
 
     # --- used by the exchange
 
-    def who_asked(self, head: RequestHead) -> bytes:
-        if head.host != self._who_for or not self._who:
-            self._who_for = head.host
-            self._who = forwarding.forwarded(self._peer, head, self._port)
+    def who_asked(self, host: bytes) -> bytes:
+        """The lines that say so to an instance."""
+        if host != self._who_for or not self._who:
+            self._who_for = host
+            self._who = forwarding.forwarded(self._peer, host, self._port)
         return self._who
 
     def write(self, data: bytes) -> None:
@@ -239,10 +250,9 @@ class Downstream(asyncio.Protocol):
             if not self._paused and self._transport is not None:
                 self._transport.resume_reading()
 
-    def await_answer(self) -> None:
+    def await_answer(self, now: float) -> None:
         config = self._config
-        wait_s = config.response_timeout_s if self._left == NONE else config.body_timeout_s
-        self.deadline = time.monotonic() + wait_s
+        self.deadline = now + (config.response_timeout_s if self._left == NONE else config.body_timeout_s)
 
     def tunnel(self) -> None:
         self.deadline = NEVER
@@ -309,19 +319,30 @@ class Downstream(asyncio.Protocol):
         self.deadline = NEVER
         state = self.exchange.state
         if self._closing or self._full:
-            self.reset()
+            self._check_flow(now)
         elif state is READY:
             if self._reader.holding:
                 self.reply(408, "the head of the request did not arrive in time", keep_alive=False)
             else:
                 self.close()
-        elif self._left != NONE:
+        elif self._left != NONE and not self._paused:
             self._left = NONE
             self.exchange.refuse(408, "the body of the request stopped arriving")
         elif state is WAITING:
-            self.exchange.expired()
+            self.exchange.attempt_failed("slow", "no answer in time")
         elif self._eof:
             self._check_half_closed(now)
+
+    def _check_flow(self, now: float) -> None:
+        """Bytes wait to be sent: a slow client may have them, one that takes none is cut. Without any, it is over."""
+        waiting = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        if waiting and waiting != self._waiting:
+            self._waiting = waiting
+            self.deadline = now + self._config.body_timeout_s
+        elif waiting:
+            self.reset()
+        elif self._transport is not None:
+            self._transport.abort()
 
     def _check_half_closed(self, now: float) -> None:
         """It cannot be seen whether a client that sends no more still reads; that the answer moves is a sign."""

@@ -36,7 +36,7 @@ from gateway.heads import RequestHead
 from gateway.meters import CUT
 from gateway.meters import OTHER as NO_SERVICE
 from gateway.paths import normalised
-from gateway.reader import CHUNKED, NONE, UNTIL_CLOSE, Malformed
+from gateway.reader import NONE, Malformed
 from gateway.replies import OTHER
 from gateway.retries import Fault
 from gateway.snapshot import Endpoint, Upstream
@@ -70,9 +70,9 @@ JOIN_BYTES = 16_384
 
 class Exchange:
     __slots__ = (
-        "_chunking", "_client", "_connection", "_endpoint", "_head", "_held", "_keep_alive", "_kept", "_kept_bytes",
-        "_outgoing", "_path", "_request_id", "_route", "_started", "_status", "_tried", "_tries", "_upstream",
-        "_upstream_ended", "attempt", "method", "relayed_bytes", "request_done", "state",
+        "_afresh", "_chunking", "_client", "_connection", "_endpoint", "_head", "_held", "_keep_alive", "_kept",
+        "_kept_bytes", "_outgoing", "_path", "_request_id", "_route", "_started", "_status", "_tried", "_tries",
+        "_upstream", "_upstream_ended", "attempt", "method", "relayed_bytes", "request_done", "state",
     )  # fmt: skip
 
     _head: RequestHead
@@ -93,6 +93,8 @@ class Exchange:
         self.state = READY
         self.attempt = 0
         self.method = b""
+        self._afresh = False
+        """A resting connection turned out dead: from now on only new ones."""
         self.request_done = True
         self.relayed_bytes = 0
 
@@ -100,16 +102,16 @@ class Exchange:
 
     def begin(self, head: RequestHead) -> None:
         """Route a request and send it on its way. Raises Malformed before anything is done."""
+        fields = head.fields
         self._head = head
         self.method = head.method
-        self._started = time.monotonic()
-        self._tries = 0
-        self._status = 0
-        self._keep_alive = head.keep_alive
-        self._tried.clear()
-        self._kept.clear()
-        self._kept_bytes = 0
-        self.request_done = head.length == NONE
+        self._started = now = time.monotonic()
+        self._tries = self._kept_bytes = 0
+        self._keep_alive = fields.keep_alive
+        self._afresh = False
+        if self._tried:
+            self._tried.clear()
+        self.request_done = fields.length == NONE
         path = normalised(head.path)
         service = routes.first_segment(path)
         upstream = self._path.upstream(service)
@@ -122,23 +124,23 @@ class Exchange:
             return
         self._upstream, self._route = upstream, route
         self._outgoing = routes.outgoing_path(path, route)
-        self._request_id = head.request_id or self._path.next_request_id()
+        self._request_id = fields.request_id or self._path.next_request_id()
         if not upstream.endpoints:
             count = upstream.known
             self._refuse(503, f"none of the {count} instances of {upstream.service} can be called", OTHER[0])
             return
-        self._try()
+        self._try(now)
 
-    def _try(self) -> None:
+    def _try(self, now: float) -> None:
         """One attempt: an endpoint not tried yet, and a connection to it. There is an endpoint."""
         path = self._path
         self._endpoint = endpoint = path.pick(self._upstream, self._tried)
         self._tries += 1
         path.started(endpoint)
         pool = path.pool(endpoint)
-        connection = pool.take(time.monotonic(), sure=not self._head.safe)
+        connection = None if self._afresh else pool.take(now, sure=not self._head.safe)
         if connection is not None:
-            self._send(connection)
+            self._send(connection, now)
             return
         self.state = CONNECTING
         self.attempt += 1
@@ -150,11 +152,11 @@ class Exchange:
         """A connection was opened; False if it is not wanted any more."""
         if attempt != self.attempt or self.state is not CONNECTING:
             return False
-        self._path.connected(self._endpoint)
         if not connection.open:
             self.attempt_failed("connect", "it closed the connection at once")
             return True
-        self._send(connection)
+        self._path.connected(self._endpoint)
+        self._send(connection, time.monotonic())
         self._client.resume(FOR_CONNECT)
         return True
 
@@ -165,19 +167,21 @@ class Exchange:
             self._path.connect_failed(self._endpoint, why)
         self.attempt_failed(fault, why)
 
-    def _send(self, connection: UpstreamConnection) -> None:
-        head, endpoint, route = self._head, self._endpoint, self._route
-        authority = endpoint.authority or head.host or b"localhost"
-        who_asked = self._client.who_asked(head)
+    def _send(self, connection: UpstreamConnection, now: float) -> None:
+        head, client = self._head, self._client
+        host = head.fields.host
+        authority = self._endpoint.authority or host or b"localhost"
         self.state = WAITING
         self._connection = connection
         connection.start(
             self,
-            forwarding.request_head(head, self._outgoing, authority, route.cut, who_asked, self._request_id),
+            forwarding.request_head(
+                head, self._outgoing, authority, self._route.cut, client.who_asked(host), self._request_id
+            ),
         )
         if self._kept:
             connection.write(b"".join(self._kept))
-        self._client.await_answer()
+        client.await_answer(now)
 
     def body(self, data: bytes) -> None:
         """Bytes of the body, framed as they go out."""
@@ -197,25 +201,26 @@ class Exchange:
     # --- the answer
 
     def interim(self, head: AnswerHead) -> None:
-        if self._head.minor == 1:
+        if self._head.fields.minor == 1:
             self._client.write(forwarding.interim_head(head))
 
     def answer(self, head: AnswerHead) -> None:
         """The head of the answer; it is held until the first bytes of its body or `flush`."""
-        request = self._head
+        minor, path = self._head.fields.minor, self._path
         self.state = ANSWERING
         self._status = head.status
         self._client.deadline = NEVER
-        self._kept.clear()
-        unframed = head.length == UNTIL_CLOSE or head.length == CHUNKED
-        self._chunking = unframed and request.minor == 1
-        if (unframed and request.minor == 0) or not self.request_done or self._path.draining:
+        if self._kept:
+            self._kept.clear()
+        unframed = head.length < 0
+        self._chunking = unframed and minor == 1
+        if (unframed and minor == 0) or not self.request_done or path.draining:
             self._keep_alive = False
         self._held = forwarding.answer_head(
             head,
-            way=self._path.way(self._endpoint, self._tries),
+            way=path.way(self._endpoint, self._tries),
             location=self._location(head.location) if head.location else b"",
-            minor=request.minor,
+            minor=minor,
             keep_alive=self._keep_alive,
         )
 
@@ -267,11 +272,11 @@ class Exchange:
         return self.state is TUNNEL
 
     def upgraded(self, head: AnswerHead, rest: bytes) -> None:
-        if not self._head.upgrade:
+        if not self._head.fields.upgrade:
             raise Malformed(502, "it changed the protocol unasked")
-        self.answer(head)
-        self.flush()
+        self._client.write(forwarding.switching_head(head, self._path.way(self._endpoint, self._tries)))
         self.state = TUNNEL
+        self._keep_alive = False
         self._upstream_ended = False
         self._path.meters.upgrades += 1
         self._path.meter(self._upstream.service).answered(1, time.monotonic() - self._started)
@@ -298,40 +303,36 @@ class Exchange:
 
     # --- trouble
 
-    def upstream_lost(self, why: str) -> None:
-        self.attempt_failed("died", why)
-
     def attempt_failed(self, fault: Fault, why: str) -> None:
         """The attempt's connection is closed already, or is closed here."""
         if self.state is ANSWERING or self.state is TUNNEL:
             self._cut()
             return
+        stale = fault == "died" and self._connection is not None and self._connection.reused
         upstream = self._path.upstream(self._upstream.service.encode()) or self._upstream
         verdict = retries.after(
-            fault, repeatable=self._repeatable, tries=self._tries, endpoints=len(upstream.endpoints)
+            fault,
+            repeatable=self._repeatable,
+            tries=len(self._tried) + (not stale),
+            endpoints=len(upstream.endpoints),
         )
         if verdict == "wait":
             return
         self._leave()
         if verdict == "again":
             self._upstream = upstream
-            self._tried.append(self._endpoint.key)
+            if stale:
+                self._afresh = True
+            else:
+                self._tried.append(self._endpoint.key)
             self._path.meters.retries += 1
-            self._try()
+            self._try(time.monotonic())
             return
         self._give_up(verdict, why)
 
     def _give_up(self, verdict: retries.Verdict, why: str) -> None:
-        name = f"{self._upstream.service} ({self._endpoint.path_name.decode()})"
-        if verdict == "unknown":
-            self._path.meters.unknown_outcomes += 1
-            self._refuse(503, f"outcome unknown: {name} had been sent the call when it failed: {why}")
-        elif verdict == "slow":
-            self._refuse(504, f"{name} did not answer in time")
-        elif verdict == "garbage":
-            self._refuse(502, f"{name} sent a malformed answer: {why}")
-        else:
-            self._refuse(503, f"{name} could not be called, in {self._tries} tries: {why}")
+        self._path.meters.unknown_outcomes += verdict == "unknown"
+        self._refuse(*retries.told(verdict, self._endpoint.path_name.decode(), self._tries, why))
 
     def _leave(self) -> None:
         """Give the attempt up: close its connection, take it out of the counts."""
@@ -358,6 +359,7 @@ class Exchange:
         """An answer of the gateway's own, in place of an instance's."""
         self.state = READY
         self._kept.clear()
+        self._tried.clear()
         now = time.monotonic()
         service = self._upstream.service if self._tries else NO_SERVICE
         self._path.meter(service).answered(status // 100, now - self._started)
@@ -370,10 +372,6 @@ class Exchange:
             return
         self._leave()
         self._refuse(status, content)
-
-    def expired(self) -> None:
-        """No first byte of an answer in time."""
-        self.attempt_failed("slow", "no answer in time")
 
     def put_out(self, endpoint: Endpoint, why: str) -> None:
         """Probes say that this endpoint is dead: whoever waits there, and may, goes elsewhere."""

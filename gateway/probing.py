@@ -1,8 +1,8 @@
 """Sending the probes that `health` asks for: is that instance alive?
 
-An instance with a health URL on its own address is asked for it by GET; any status below 500 counts, also a redirect or
-a 401, because a process that answers is alive. Others are asked for a connection. (A stopped process's kernel still
-accepts, so only the first kind notices one.) A probe has 200 ms.
+An instance with a health URL on its own address is asked for it by GET; any answer counts, also a 401 or a 503, because
+a process that answers is alive, and whether it is well is for the registry to say. Others are asked for a connection.
+(A stopped process's kernel still accepts, so only the first kind notices one.) A probe has 200 ms.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ class Prober:
         try:
             async with asyncio.timeout(self._timeout_s):
                 if self._session is not None and on_itself(endpoint):
-                    return await self._get(self._session, endpoint.health_check_url)
+                    async with self._session.get(endpoint.health_check_url, allow_redirects=False):
+                        return ""
                 sock = await self._dialer.dial(endpoint)
         except TimeoutError:
             return f"no answer to a probe in {self._timeout_s} s"
@@ -72,10 +73,6 @@ class Prober:
             return str(error) or type(error).__name__
         sock.close()
         return ""
-
-    async def _get(self, session: aiohttp.ClientSession, url: str) -> str:
-        async with session.get(url, allow_redirects=False) as answer:
-            return "" if answer.status < 500 else f"its health URL answered {answer.status}"
 
 
 def on_itself(endpoint: Endpoint) -> bool:

@@ -11,25 +11,25 @@ from __future__ import annotations
 import html
 from http import HTTPStatus
 
-import msgspec
+from shared import zowe
+from shared.zowe import Message
 
 KEY = "org.zowe.apiml."
 
-NUMBERED = {
-    400: ("ZWEAO400E", "common.badRequest", "The request is not correct.", "Correct the request."),
-    404: ("ZWEAO404E", "common.notFound", "Nothing is served at this path.", "Check the path and the service id."),
-    405: ("ZWEAO405E", "common.methodNotAllowed", "The method does not apply here.", "Use another method."),
-    500: ("ZWEAO500E", "common.internalServerError", "The gateway has a defect.", "Tell its administrator."),
-    503: (
+NUMBERED = zowe.COMMON | {
+    500: Message(
+        "ZWEAO500E", KEY + "common.internalServerError", "The gateway has a defect.", "Tell its administrator."
+    ),
+    503: Message(
         "ZWEAO503E",
-        "common.serviceUnavailable",
+        KEY + "common.serviceUnavailable",
         "The service could not be called.",
         "Try again; check that its instances run.",
     ),
 }
-OTHER = (
+OTHER = Message(
     "ZWEAG510E",
-    "gateway.responseStatusError",
+    KEY + "gateway.responseStatusError",
     "The request could not be carried out.",
     "Check the request and the service's instances.",
 )
@@ -37,16 +37,8 @@ OTHER = (
 
 def error_body(status: int, content: str, number: str = "") -> bytes:
     """`number` picks another entry than the status's own: ZWEAG510E for "no instance can be called"."""
-    entry = OTHER if number == OTHER[0] else NUMBERED.get(status, OTHER)
-    message = {
-        "messageType": "ERROR",
-        "messageNumber": entry[0],
-        "messageContent": html.escape(content),
-        "messageAction": entry[3],
-        "messageReason": entry[2],
-        "messageKey": KEY + entry[1],
-    }
-    return msgspec.json.encode({"messages": [message]})
+    message = OTHER if number == OTHER.number else NUMBERED.get(status, OTHER)
+    return zowe.body(message, html.escape(content))
 
 
 def error_answer(status: int, content: str, *, number: str = "", close: bool, body_wanted: bool = True) -> bytes:

@@ -8,8 +8,10 @@
     put out by probes while waiting            elsewhere          it waits on
     died after the head was passed on          (not here: the client's connection is reset)
 
-"Elsewhere" is each other endpoint once; with one endpoint only, it is tried twice. A body that can no longer be sent
-again (more of it was passed on than is kept) makes a safe method like any other. When all have been tried: 503.
+"Elsewhere" is each other endpoint once; with one endpoint only, it is tried twice. That a connection which had rested
+turned out dead says nothing about its endpoint, so once in a request it does not count as a try. A body that can no
+longer be sent again (more of it was passed on than is kept) makes a safe method like any other. When all have been
+tried: 503.
 
 Source: RFC 9110, 9.2.2 (a proxy must not repeat a request that is not idempotent unless it knows it was not begun).
 """
@@ -41,3 +43,15 @@ def after(fault: Fault, *, repeatable: bool, tries: int, endpoints: int) -> Verd
     if not repeatable:
         return "unknown"
     return "again" if more else "unavailable"
+
+
+def told(verdict: Verdict, name: str, tries: int, why: str) -> tuple[int, str]:
+    """Status and content of the answer when it ends here; `name` is the last endpoint's."""
+    match verdict:
+        case "unknown":
+            return 503, f"outcome unknown: {name} had been sent the call when it failed: {why}"
+        case "slow":
+            return 504, f"{name} did not answer in time"
+        case "garbage":
+            return 502, f"{name} sent a malformed answer: {why}"
+    return 503, f"{name} could not be called, in {tries} tries: {why}"

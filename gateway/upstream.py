@@ -17,7 +17,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, cast
 
-from gateway.answer_heads import read_answer
+from gateway.answer_heads import AnswerHead, read_answer
 from gateway.reader import CHUNKED, NONE, UNTIL_CLOSE, AnswerReader, Malformed
 from gateway.ticker import NEVER
 
@@ -40,17 +40,9 @@ MAX_ANSWER_FIELDS = 200
 
 class UpstreamConnection(asyncio.Protocol):
     __slots__ = (
-        "_interim",
-        "_keep",
-        "_left",
-        "_paused",
-        "_reader",
-        "_sock",
-        "_transport",
-        "deadline",
-        "exchange",
-        "pool",
-    )
+        "_head", "_interim", "_keep", "_left", "_method", "_paused", "_reader", "_sock", "_transport", "deadline",
+        "exchange", "pool", "reused",
+    )  # fmt: skip
 
     def __init__(self, pool: Pool, sock: socket.socket) -> None:
         self.pool = pool
@@ -63,6 +55,11 @@ class UpstreamConnection(asyncio.Protocol):
         self._keep = False
         self._interim = 0
         self._paused = False
+        self._head: AnswerHead | None = None
+        self._method = b""
+        """The head of the last answer, and what it answered; used again while the instance sends the same one."""
+        self.reused = False
+        """It has rested: its other end may have gone."""
 
     # --- used by the exchange
 
@@ -150,7 +147,10 @@ class UpstreamConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         exchange = self.exchange
-        return exchange is not None and exchange.tunnelled and exchange.upstream_eof()
+        if exchange is None:
+            self.pool.forget(self)
+            return False
+        return exchange.tunnelled and exchange.upstream_eof()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
@@ -161,7 +161,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._left == UNTIL_CLOSE and error is None and not exchange.tunnelled:
             exchange.answer_done(None)
         else:
-            exchange.upstream_lost(str(error) if error else "it closed the connection")
+            exchange.attempt_failed("died", str(error) if error else "it closed the connection")
 
     def pause_writing(self) -> None:
         if self.exchange is not None:
@@ -180,7 +180,12 @@ class UpstreamConnection(asyncio.Protocol):
             rest = reader.read_head(rest)
             if rest is None:
                 return
-            head = read_answer(reader.status, reader.reason, reader.minor, reader.fields, exchange.method)
+            head = self._head
+            if head is None or not reader.same or exchange.method != self._method:
+                self._method = exchange.method
+                head = self._head = read_answer(
+                    reader.status, reader.reason, reader.minor, reader.fields, exchange.method
+                )
             if head.status >= 200:
                 break
             reader.expect(NONE)

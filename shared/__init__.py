@@ -7,6 +7,7 @@
     log, events   log lines for people and machines; the ring of the last state changes
     net           sockets: listening, and calling out from an LPAR's own address
     application   /application/…: what every process says about itself
+    zowe          Zowe's form of an error body, and the messages its services have in common
     lifecycle     signals, the task group, exit codes
     simulated     the one text that says what is real here and what is not
 

@@ -200,18 +200,22 @@ class RawInstance:
         self.heads: list[bytes] = []
         self.connections = 0
         self._server: asyncio.Server | None = None
-        self._callers: set[Caller] = set()
+        self._callers: dict[Caller, asyncio.Task[object]] = {}
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, self.host, self.port, limit=1 << 20)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
         caller = Caller(self, reader, writer)
-        self._callers.add(caller)
-        with contextlib.suppress(ConnectionError):
+        task = asyncio.current_task()
+        if self._server is None or task is None:
+            caller.reset()
+            return
+        self.connections += 1
+        self._callers[caller] = task
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):  # asyncio's streams log cancelled handlers
             await self.behave(caller)
-        self._callers.discard(caller)
+        del self._callers[caller]
         writer.close()
 
     async def stop(self) -> None:
@@ -219,8 +223,10 @@ class RawInstance:
         if self._server is not None:
             self._server.close()
             self._server = None
-        for caller in list(self._callers):
+        for caller, task in list(self._callers.items()):
             caller.reset()
+            task.cancel()
+        await until(lambda: not self._callers, "the instance's handlers have ended")
 
 
 def answer(body: bytes, status: str = "200 OK", extra: bytes = b"") -> bytes:

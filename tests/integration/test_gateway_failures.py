@@ -184,6 +184,42 @@ async def test_a_kept_alive_client_never_hears_of_connections_that_went_away_bet
             assert (await client.ask(POST)).status == 200
 
 
+@on_uvloop
+async def test_a_dead_resting_connection_does_not_count_against_its_instance() -> None:
+    async def closes_late(caller: Caller) -> None:
+        await caller.head()
+        await caller.send(answer(b"good"))
+        if await caller.head():
+            caller.reset()
+
+    (good,) = instances(closes_late)
+    async with a_gateway(good) as rig, await rig.connect() as client:
+        for _ in range(30):
+            got = await client.ask(GET)
+            assert (got.status, got.body) == (200, b"good")
+        assert good.connections == 30
+
+
+@on_uvloop
+async def test_a_slow_client_gets_the_end_of_its_last_answer() -> None:
+    size = 8_000_000
+
+    async def behave(caller: Caller) -> None:
+        while await caller.head():
+            await caller.send(answer(b"x" * size))
+
+    async with a_gateway(*instances(behave), **QUICK) as rig:
+        reader, writer = await asyncio.open_connection(rig.gateway.config.host, 7554, limit=1024)
+        writer.write(b"GET /orders/api/v1/x HTTP/1.0\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        got = 0
+        while data := await reader.read(400_000):
+            got += len(data)
+            await asyncio.sleep(0.04)
+        assert got == size
+        writer.transport.abort()
+
+
 @pytest.mark.parametrize(
     "start",
     [

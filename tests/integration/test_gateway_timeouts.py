@@ -58,6 +58,20 @@ async def test_a_body_that_stops_is_408_and_the_instance_is_told() -> None:
 
 
 @on_uvloop
+async def test_an_instance_that_does_not_read_the_body_is_504_not_the_clients_fault() -> None:
+    async def behave(caller: Caller) -> None:
+        await caller.head()
+        caller.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.sleep(20)
+
+    async with a_gateway(one(behave), **QUICK) as rig, await rig.connect() as client:
+        sending = asyncio.create_task(client.send(POST.replace(b": 5", b": 50000000") + b"x" * 50_000_000))
+        assert (await client.answer()).status == 504
+        client.close()
+        await asyncio.wait([sending])
+
+
+@on_uvloop
 async def test_a_slow_answer_has_all_the_time_once_it_has_begun() -> None:
     async def behave(caller: Caller) -> None:
         while await caller.head():

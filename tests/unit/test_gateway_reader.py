@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.heads import read_request
+from gateway.heads import read_fields
 from gateway.reader import CHUNKED, NONE, AnswerReader, Malformed, RequestReader
 
 MESSAGES = (
@@ -19,7 +19,15 @@ MESSAGES = (
     b"HEAD /d HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
     b"GET /e HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     b"PUT /f HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+) + 2 * (
+    b"GET /g HTTP/1.1\r\nHost: x\r\n\r\n"
+    b"GET /h HTTP/1.1\r\nHost: x\r\n\r\n"
+    b"PUT /i HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nGET "
+    b"POST /j HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n\r\n\r\n"
+    b"PUT /k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"
+    b"PUT /l HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nb\r\n0\r\n\r\n"
 )
+"""Also with heads that are like the one before, which are not parsed again."""
 EXPECTED = [
     (b"GET", b"/a", b""),
     (b"POST", b"/b?q", b"hello world"),
@@ -27,6 +35,13 @@ EXPECTED = [
     (b"HEAD", b"/d", b""),
     (b"GET", b"/e", b""),
     (b"PUT", b"/f", b""),
+] + 2 * [
+    (b"GET", b"/g", b""),
+    (b"GET", b"/h", b""),
+    (b"PUT", b"/i", b"GET "),
+    (b"POST", b"/j", b"\r\n\r\n"),
+    (b"PUT", b"/k", b"a"),
+    (b"PUT", b"/l", b"b"),
 ]
 
 
@@ -44,9 +59,9 @@ def read_all(pieces: list[bytes]) -> list[tuple[bytes, bytes, bytes]]:
                 rest = reader.read_head(data)
                 if rest is None:
                     break
-                head = read_request(reader.method, reader.target, reader.minor, reader.fields)
-                reader.expect(head.length)
-                left, body, data = head.length, [], rest
+                length = read_fields(reader.minor, reader.fields).length
+                reader.expect(length)
+                left, body, data = length, [], rest
             elif left == CHUNKED:
                 got, after = reader.read_chunked(data)
                 body += got
@@ -152,6 +167,19 @@ def test_malformed_chunks_are_refused(body: bytes) -> None:
     reader.expect(CHUNKED)
     with pytest.raises(Malformed):
         reader.read_chunked(body)
+
+
+def test_a_head_like_the_one_before_is_known_and_another_one_never() -> None:
+    reader = a_reader()
+    seen = []
+    for head in (b"1\r\nA: b", b"1\r\nA: b", b"1\r\nA: c", b"0\r\nA: c", b"0\r\nA: c", b"1\r\nA: c"):
+        assert reader.read_head(b"GET / HTTP/1." + head + b"\r\n\r\n") == b""
+        reader.expect(NONE)
+        seen.append((reader.same, reader.minor, reader.fields))
+        if reader.minor == 0:
+            reader._parser = None  # as a new connection: 1.0 without keep-alive ends this one
+    b, c = [(b"A", b"b")], [(b"A", b"c")]
+    assert seen == [(False, 1, b), (True, 1, b), (False, 1, c), (False, 0, c), (True, 0, c), (False, 1, c)]
 
 
 def test_an_answer_to_head_leaves_no_body_to_wait_for() -> None:

@@ -1,0 +1,45 @@
+"""Zowe's form of an error body, {"messages": [...]}, and the messages its services have in common.
+
+Not here: which error gets which message; each service knows its own.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+
+class Message(NamedTuple):
+    number: str
+    key: str
+    reason: str
+    action: str
+    type: str = "ERROR"
+
+
+def body(message: Message, content: str) -> bytes:
+    """`content` is the sentence about this very case."""
+    view = {
+        "messageType": message.type,
+        "messageNumber": message.number,
+        "messageContent": content,
+        "messageAction": message.action,
+        "messageReason": message.reason,
+        "messageKey": message.key,
+    }
+    return msgspec.json.encode({"messages": [view]})
+
+
+COMMON_KEY = "org.zowe.apiml.common."
+
+COMMON = {
+    400: Message("ZWEAO400E", COMMON_KEY + "badRequest", "The request is not correct.", "Correct the request."),
+    404: Message(
+        "ZWEAO404E", COMMON_KEY + "notFound", "Nothing is served at this path.", "Check the path and the service id."
+    ),
+    405: Message(
+        "ZWEAO405E", COMMON_KEY + "methodNotAllowed", "The method does not apply here.", "Use another method."
+    ),
+}
+"""By status."""
