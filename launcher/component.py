@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 import aiohttp
 
+import plexmesh
 from launcher import readiness
 from launcher.config import LauncherConfig
 from launcher.logfile import LogFile
@@ -31,6 +32,10 @@ from shared.lifecycle import Lifecycle
 
 READY_WITHIN_S = 30.0
 """How long `start` and `resume` wait for a component to be ready before they answer with what there is."""
+
+
+DRAIN_S = 1.0
+"""Between a registered component's leaving the registry and SIGTERM: calls under way end, gateways have heard of it."""
 
 
 class Component:
@@ -49,6 +54,8 @@ class Component:
         self.restarts = Restarts(spec.intervals_s, spec.min_uptime_s, exit_2_is_final=spec.built_in)
         self.process: Process | None = None
         self.why: list[str] = []
+        self.host = spec.hosts[0]
+        self._registration: plexmesh.Service | None = None
         self._config = config
         self._log = log
         self._events = events
@@ -71,7 +78,7 @@ class Component:
             pid=self.process.pid if self.process and running else None,
             uptime_s=None if uptime_s is None else round(uptime_s, 1),
             restarts=self.restarts.restarts,
-            url=self.spec.url,
+            url=f"http://{self.host}:{self.spec.port}",
             why=self.why,
         )
 
@@ -93,6 +100,8 @@ class Component:
         if self.process is None or not self.restarts.running:
             return
         self._say("component.stopping")
+        if await self._leave_registry():
+            await asyncio.sleep(DRAIN_S)
         if not await self.process.stop(self._config.stop_s):
             self._say("component.killing", grace_s=self._config.stop_s)
         await self._until(lambda: not self.restarts.running)
@@ -162,15 +171,50 @@ class Component:
             asking = tasks.create_task(self._ask())
             code = await process.ended()
             asking.cancel()
+        await self._leave_registry()
         return code
 
     async def _ask(self) -> None:
         while True:
             if self.restarts.state != "paused":
-                self._answered(await readiness.why_not(self._session, self.spec.url))
+                self._answered(await self._why_not())
             running_s = self.restarts.uptime_s(time.monotonic()) or 0.0
             ready = self.restarts.state in ("ready", "paused")
             await self._news_within(readiness.pause_s(ready, running_s, self._config.probe_s))
+
+    async def _why_not(self) -> list[str]:
+        """The reasons for not being ready. One of somebody else's is ready when its port answers."""
+        if self.spec.tells_ready:
+            return await readiness.why_not(self._session, self.spec.url)
+        host = await readiness.found(self.spec.hosts, self.spec.port)
+        if host is None:
+            return [f"nothing listens on port {self.spec.port} of {' or '.join(self.spec.hosts)} yet"]
+        self.host = host
+        await self._enter_registry()
+        return []
+
+    async def _enter_registry(self) -> None:
+        if self.spec.routes is None or self._registration is not None:
+            return
+        self._registration = plexmesh.Service(
+            self.spec.name,
+            port=self.spec.port,
+            host=self.host,
+            lpar=self._config.lpar,
+            routes=self.spec.routes,
+            discovery=self._config.discovery,
+            health_path="/",
+            drain_s=0,
+        )
+        await self._registration.start()
+        self._say("component.registered", url=f"http://{self.host}:{self.spec.port}")
+
+    async def _leave_registry(self) -> bool:
+        """Whether it was registered by us."""
+        registration, self._registration = self._registration, None
+        if registration is not None:
+            await registration.stop()
+        return registration is not None
 
     def _answered(self, why: list[str]) -> None:
         if self.restarts.state == "paused":
@@ -185,14 +229,13 @@ class Component:
         self._changed()
 
     def _ended(self, code: int, decision: Decision) -> None:
-        status = ending(code)
-        self._say("component.ended", status=status)
+        status, last = ending(code), list(self._log.last)
+        self._say("component.ended", status=f"{status}: {last[-1]}" if code > 0 and last else status)
         match decision:
             case RestartAfter(delay_s, nth, of):
-                self.why = [f"{status}; starts again in {delay_s:g} s"]
+                self.why = [f"{status}; starts again in {delay_s:g} s", *last]
                 self._say("component.restarting", delay_s=delay_s, nth=nth, of=of)
             case GiveUp(reason):
-                last = list(self._log.last)
                 self.why = [f"{reason}: {last[-1]}"] if reason == CONFIGURATION and last else [reason, status, *last]
                 self._say("component.given_up", why=self.why[0])
             case _:

@@ -15,7 +15,18 @@ FOLLOW_UP = {"lpar.killed": "start", "lpar.lost": "start", "lpar.stopped": "star
 
 SHOWN = frozenset(
     f"component.{each}"
-    for each in ("not_started", "ready", "not_ready", "ended", "restarting", "given_up", "killing", "paused", "resumed")
+    for each in (
+        "port_moved",
+        "not_started",
+        "ready",
+        "not_ready",
+        "ended",
+        "restarting",
+        "given_up",
+        "killing",
+        "paused",
+        "resumed",
+    )
 )
 """Which of the launchers' events are worth a line."""
 

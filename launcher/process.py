@@ -129,14 +129,14 @@ def _spawn(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Pop
             stderr=subprocess.STDOUT,
             bufsize=0,
             start_new_session=True,
-            preexec_fn=functools.partial(_die_with, os.getpid()),
+            preexec_fn=functools.partial(die_with, os.getpid()),
         )
     except (OSError, subprocess.SubprocessError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise NotStarted(f"{command[0]}: cannot be started: {reason}") from error
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """In the child, between fork and exec."""
     _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent:

@@ -1,9 +1,13 @@
-"""Asking a process whether it is ready, as anybody could: GET /application/ready.
+"""Asking a process whether it is ready, as anybody could: GET /application/ready, or does its port answer?
 
 Asked often while it starts, seldom once it has been ready: an idle sysplex has no timer faster than a second.
 """
 
 from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
 
 import aiohttp
 import msgspec
@@ -13,6 +17,7 @@ STARTING_FOR_S = 10.0
 """A component that takes longer is asked once a second: it is not about to be ready."""
 
 TIMEOUT = aiohttp.ClientTimeout(total=1.0)
+PORT_TIMEOUT_S = 1.0
 
 
 class Answer(msgspec.Struct):
@@ -33,6 +38,17 @@ async def why_not(session: aiohttp.ClientSession, url: str) -> list[str]:
         return ["does not answer /application/ready"]
     except (aiohttp.ClientError, OSError):
         return ["nothing listens yet"]
+
+
+async def found(hosts: Sequence[str], port: int) -> str | None:
+    """The first of the addresses where something listens on that port."""
+    for host in hosts:
+        with contextlib.suppress(OSError):  # TimeoutError is one
+            async with asyncio.timeout(PORT_TIMEOUT_S):
+                _, writer = await asyncio.open_connection(host, port)
+            writer.close()
+            return host
+    return None
 
 
 def pause_s(ready: bool, running_s: float, idle_s: float) -> float:

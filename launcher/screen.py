@@ -67,6 +67,9 @@ class Screen:
             self._write(lambda: self._console.print(status_table(lpars)))
         self._line(f"\n  [bold]http://{self._file.vipa}/[/]   the sysplex address: any gateway of any LPAR\n")
         self._write(lambda: self._console.print(self._addresses(lpars)))
+        for name in self._file.users():
+            if len(lpars) > 1 and self._file.moves(name, lpars[0].id):
+                self._line(f"\n{name}: its command has no {{host}}, so its port is another one in each LPAR.")
         self._line("\nTry, in another terminal:\n")
         for command in self._commands(lpars):
             self._line(f"  [bold]{command}[/]")
@@ -111,10 +114,20 @@ class Screen:
         last = lpars[-1].id
         target = last if len(lpars) > 1 else f"{last} gateway"
         return [
-            f"curl -i http://{self._file.vipa}/sample/api/v1/hello",
+            f"curl -i http://{self._file.vipa}{self._path_to_try(lpars)}",
             self._program.command(f"kill {target}"),
             self._program.command("status"),
         ]
+
+    def _path_to_try(self, lpars: Sequence[wire.Lpar]) -> str:
+        if any(each.name == "sample" for lpar in lpars for each in lpar.components):
+            return "/sample/api/v1/hello"
+        routed = [
+            f"/{name}/{gateway_url}/"
+            for name in self._file.users()
+            for gateway_url in self._file.components[name].get("routes") or {}
+        ]
+        return routed[0] if routed else "/"
 
     def _line(self, text: str) -> None:
         self._write(lambda: self._console.print(text))

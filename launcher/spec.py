@@ -16,25 +16,31 @@ from dataclasses import dataclass
 from launcher.config import LauncherConfig
 from shared.config import ServiceConfig
 from shared.errors import ConfigError
-from shared.plexfile import Plexfile
+from shared.plexfile import COMPONENTS, Plexfile
 
 
 @dataclass(frozen=True)
 class ComponentSpec:
-    """`built_in`: one of ours, whose exit codes have a meaning."""
+    """`built_in`: one of ours, whose exit codes have a meaning. `tells_ready`: it serves /application/ready."""
 
     name: str
     command: tuple[str, ...]
     environ: Mapping[str, str]
-    host: str
+    hosts: tuple[str, ...]
+    """Where it may be found: its LPAR's address; a program not told that may listen on 127.0.0.1 instead."""
     port: int
+    moved: bool
+    """Its port is another one in each LPAR."""
+    routes: Mapping[str, str] | None
+    """Given: the launcher registers it, with these. None: it does so itself."""
     intervals_s: tuple[float, ...]
     min_uptime_s: float
     built_in: bool
+    tells_ready: bool
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"http://{self.hosts[0]}:{self.port}"
 
 
 def specs(file: Plexfile, config: LauncherConfig) -> list[ComponentSpec]:
@@ -73,16 +79,25 @@ def _spec(file: Plexfile, config: LauncherConfig, name: str) -> ComponentSpec:
     port = file.port(name, config.lpar)
     launcher = section.get("launcher") or {}
     command = section.get("command")
+    moved = file.moves(name, config.lpar)
     return ComponentSpec(
         name=name,
         command=_command(str(command), config.host, port, name) if command else (sys.executable, "-P", "-m", name),
         environ=_environment(file, config, port),
-        host=config.host,
+        hosts=_hosts(config.host, moved),
         port=port,
+        moved=moved,
+        routes=section.get("routes"),
         intervals_s=tuple(launcher.get("restartIntervals", file.restart_intervals_s)),
         min_uptime_s=float(launcher.get("minUptime", file.min_uptime_s)),
         built_in=not command,
+        tells_ready=name in COMPONENTS,
     )
+
+
+def _hosts(host: str, moved: bool) -> tuple[str, ...]:
+    """Other LPARs on this machine can call 127.0.0.1; from another container nobody can."""
+    return (host, "127.0.0.1") if moved and host.startswith("127.") else (host,)
 
 
 def _command(text: str, host: str, port: int, name: str) -> tuple[str, ...]:

@@ -68,6 +68,8 @@ class Supervisor:
                 intervals=len(spec.intervals_s),
                 min_uptime_s=spec.min_uptime_s,
             )
+            if spec.moved:
+                self._say("component.port_moved", component=name, port=spec.port)
             component.begin()
 
     async def stop(self) -> None:

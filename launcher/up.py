@@ -33,8 +33,12 @@ from shared.errors import ConfigError, PlexmeshError
 from shared.events import Events
 from shared.lifecycle import Lifecycle
 from shared.net import listen
+from shared.plexfile import COMPONENTS
 
 READY_WITHIN_S = 60.0
+USERS_WITHIN_S = 10.0
+"""Components of the user may be waited for no longer; what is wrong with them is shown."""
+
 LOG_BYTES = 5_000_000
 
 
@@ -81,9 +85,10 @@ def _runner(plan: Plan, sysplex: Sysplex, events: Events, lifecycle: Lifecycle) 
 
 
 async def _come_up(lifecycle: Lifecycle, sysplex: Sysplex, screen: Screen, began: float) -> None:
-    """Show every component until all are ready. Raises ConfigError, NotAsWanted when one has failed.
+    """Show every component until all are ready. Raises ConfigError, NotAsWanted when one of ours has failed.
 
-    An LPAR that an operator kills, stops or pauses meanwhile is not waited for.
+    An LPAR that an operator kills, stops or pauses meanwhile is not waited for. A component of the user's that does not
+    come up is shown, and takes nothing else with it.
     """
     while not lifecycle.stopping:
         lpars = await sysplex.reports()
@@ -91,10 +96,15 @@ async def _come_up(lifecycle: Lifecycle, sysplex: Sysplex, screen: Screen, began
         screen.progress(lpars, seconds)
         awaited = [lpar for lpar in lpars if sysplex.lpars[lpar.id].condition == "running"]
         _require_none_failed(sysplex, awaited)
-        if all(lpar.state == "ready" for lpar in awaited) or seconds > READY_WITHIN_S:
+        within_s = USERS_WITHIN_S if _ours_ready(awaited) else READY_WITHIN_S
+        if all(lpar.state == "ready" for lpar in awaited) or seconds > within_s:
             screen.summary(lpars, seconds)
             return
         await asyncio.sleep(0.1)
+
+
+def _ours_ready(reports: Sequence[wire.Lpar]) -> bool:
+    return all(each.state == "ready" for lpar in reports for each in lpar.components if each.name in COMPONENTS)
 
 
 def _require_none_failed(sysplex: Sysplex, reports: Sequence[wire.Lpar]) -> None:
@@ -103,7 +113,7 @@ def _require_none_failed(sysplex: Sysplex, reports: Sequence[wire.Lpar]) -> None
             raise _error(f"{lpar.id}: {lpar.last_line}", lpar.code == 2)
     for report in reports:
         for each in report.components:
-            if each.state == "failed":
+            if each.state == "failed" and each.name in COMPONENTS:
                 raise _error(f"{report.id} {each.name}: {'; '.join(each.why)}", each.why[0].startswith(CONFIGURATION))
 
 

@@ -28,14 +28,17 @@ from shared.config import ServiceConfig
 from shared.events import Events
 
 Why = Callable[[], list[str]]
+Parts = Callable[[], dict[str, object]]
+"""Further parts of the health page, each in Spring's shape: {"status", "details"}."""
 
 
 class Application:
-    def __init__(self, service: str, config: ServiceConfig, events: Events, why: Why) -> None:
+    def __init__(self, service: str, config: ServiceConfig, events: Events, why: Why, parts: Parts = dict) -> None:
         self.service = service
         self.config = config
         self.events = events
         self.why = why
+        self.parts = parts
         self.metrics = CollectorRegistry()
         ProcessCollector(registry=self.metrics)
         PlatformCollector(registry=self.metrics)
@@ -63,7 +66,7 @@ class Application:
         why = self.why()
         status = "DOWN" if why else "UP"
         part = {"status": status, "details": {"lpar": self.config.lpar, "why": why}}
-        return _json({"status": status, "components": {self.service: part}}, 503 if why else 200)
+        return _json({"status": status, "components": {self.service: part, **self.parts()}}, 503 if why else 200)
 
     async def info(self, _: web.Request) -> web.Response:
         return _json(

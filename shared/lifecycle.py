@@ -2,7 +2,8 @@
 
 `run(main)` is the whole of every `__main__`: it sets the handlers for SIGINT, SIGTERM and SIGHUP explicitly (a shell
 starts background jobs with SIGINT ignored, and Python keeps that), runs `main(lifecycle)` in a task group, and turns
-the ending into an exit code: 0 done, 1 failed, 2 configuration (one line on standard error).
+the ending into an exit code: 0 done, 1 failed, 2 configuration. An error of ours is one line on standard error, any
+other a defect that is logged with its traceback.
 
 `main` constructs and starts things, then awaits `lifecycle.stopped()`, then takes them down in order. Long-running
 work is given to `lifecycle.spawn`: a task that fails is logged and started again after a back-off; it never takes the
@@ -20,7 +21,7 @@ from typing import Any
 
 import uvloop
 
-from shared.errors import ConfigError
+from shared.errors import ConfigError, PlexmeshError
 
 log = logging.getLogger("plexmesh.lifecycle")
 
@@ -74,9 +75,9 @@ def run(main: Callable[[Lifecycle], Awaitable[None]]) -> int:
             runner.run(_live(main))
     except ExceptionGroup as group:
         error = _first(group)
-        if isinstance(error, ConfigError):
+        if isinstance(error, PlexmeshError):
             print(f"plexmesh: {error}", file=sys.stderr)  # noqa: T201
-            return 2
+            return 2 if isinstance(error, ConfigError) else 1
         log.critical("process.failed", exc_info=error)
         return 1
     return 0

@@ -45,13 +45,24 @@ def _listen_error(host: str, port: int, error: OSError) -> Exception:
 
 
 def outgoing(host: str, family: int = socket.AF_INET) -> socket.socket:
-    """An unconnected, non-blocking TCP socket whose calls come from `host` (empty: from wherever the kernel says)."""
+    """An unconnected, non-blocking TCP socket whose calls come from `host`, if that is an address.
+
+    A host that has a name is a machine or container of its own: its calls come from there anyway.
+    """
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setblocking(False)
-    if host and family == socket.AF_INET:
+    if family == socket.AF_INET and _numeric(host):
         sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
         sock.bind((host, 0))
     return sock
+
+
+def _numeric(host: str) -> bool:
+    try:
+        socket.inet_aton(host)
+    except OSError:
+        return False
+    return True
 
 
 def connector(host: str, *, limit: int = 100) -> aiohttp.TCPConnector:

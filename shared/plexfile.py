@@ -1,7 +1,8 @@
 """plexmesh.yaml: a sysplex written down in the words of Zowe's zowe.yaml.
 
     zowe:         {externalDomains, externalPort, environments, launcher: {restartIntervals, minUptime}}
-    components:   {discovery|gateway|caching|sample: {enabled, port, launcher, …the service's own settings}}
+    components:   {discovery|gateway|caching|sample: {enabled, port, launcher, …the service's own settings},
+                   a name of yours: {command, port, routes, enabled, launcher}}
     haInstances:  {LPAR1: {hostname, sysname, components: {…merged over the base…}}}
     plexmesh:     {sysplex, address: where `plexmesh up` itself answers}
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +38,15 @@ KNOWN = {
     "zowe.launcher": ("restartIntervals", "minUptime"),
     "plexmesh": ("sysplex", "address"),
 }
+
+USER_KEYS = ("command", "port", "routes", "enabled", "launcher")
+"""Of a component that is no service of plexmesh's."""
+
+RESERVED = ("gateway", "application", "eureka", "console", "static", "discovery", "launcher", "cachingservice")
+"""Service ids that mean something to every gateway."""
+
+PORT_STEP = 100
+"""Between LPARs, of a component that is not told its LPAR's address."""
 
 NOT_APPLICABLE = {
     "": ("java", "node", "zOSMF"),
@@ -88,18 +99,35 @@ class Plexfile:
         return merge(self.components.get(name, {}), override)
 
     def port(self, name: str, lpar: str) -> int:
-        return int(self.component(name, lpar).get("port", DEFAULT_PORTS[name]))
+        """A program that is not told its LPAR's address shares one address with its twins: its port moves up."""
+        section = self.component(name, lpar)
+        port = int(section["port"] if name not in DEFAULT_PORTS else section.get("port", DEFAULT_PORTS[name]))
+        return port + PORT_STEP * self.place(lpar) if self.moves(name, lpar) else port
+
+    def moves(self, name: str, lpar: str) -> bool:
+        """Whether that component's port is another one in each LPAR: its command has no `{host}`."""
+        found = self.lpars.get(lpar.upper())
+        own_port = found is not None and "port" in found.components.get(name, {})
+        command = str(self.component(name, lpar).get("command", "{host}"))
+        return name not in COMPONENTS and "{host}" not in command and not own_port
+
+    def place(self, lpar: str) -> int:
+        """The LPAR's place in the file, from 0."""
+        ids = list(self.lpars)
+        return ids.index(lpar.upper()) if lpar.upper() in ids else 0
 
     def enabled(self, lpar: str) -> tuple[str, ...]:
         """Components to start in that LPAR, in start order. One the file does not name is not started."""
-        return tuple(
-            name for name in COMPONENTS if name in self.components and self.component(name, lpar).get("enabled", True)
-        )
+        named = [*(name for name in COMPONENTS if name in self.components), *self.users()]
+        return tuple(name for name in named if self.component(name, lpar).get("enabled", True))
+
+    def users(self) -> list[str]:
+        """Components that are no services of plexmesh's, as the file orders them."""
+        return [name for name in self.components if name not in COMPONENTS]
 
     def discovery_urls(self, lpar: str) -> tuple[str, ...]:
         """Every discovery node of the sysplex, the given LPAR's own first, then in a ring, so that load spreads."""
-        ids = list(self.lpars)
-        start = ids.index(lpar.upper()) if lpar.upper() in ids else 0
+        ids, start = list(self.lpars), self.place(lpar)
         return tuple(
             f"http://{self.lpars[each].hostname}:{self.port('discovery', each)}"
             for each in ids[start:] + ids[:start]
@@ -138,8 +166,8 @@ def parse(tree: object, path: Path) -> Plexfile:
     zowe = checked.mapping(top.get("zowe"), "zowe")
     launcher = checked.mapping(zowe.get("launcher"), "zowe.launcher")
     plex = checked.mapping(top.get("plexmesh"), "plexmesh")
-    components = checked.components(top.get("components"), "components")
-    lpars = checked.lpars(top.get("haInstances"))
+    components = checked.components(top.get("components"))
+    lpars = checked.lpars(top.get("haInstances"), components)
     domains = checked.strings(zowe.get("externalDomains"), "zowe.externalDomains") or ["127.0.0.1"]
     return Plexfile(
         path=path,
@@ -195,22 +223,57 @@ class _Checked:
     def environments(self, value: object, place: str) -> dict[str, str]:
         return {key: str(below) for key, below in self.any_mapping(value, place).items()}
 
-    def components(self, value: object, place: str) -> dict[str, dict[str, Any]]:
+    def components(self, value: object) -> dict[str, dict[str, Any]]:
+        kept = {}
+        for key, section in self.any_mapping(value, "components").items():
+            name, place = ALIASES.get(key, key), f"components.{key}"
+            if name in NOT_APPLICABLE["components"]:
+                self.ignored.append(place)
+            elif name in COMPONENTS:
+                kept[name] = self.section(section, place)
+            elif isinstance(section, Mapping) and "command" in section:
+                kept[name] = self.user_section(name, section, place)
+            else:
+                hint = nearest(key, COMPONENTS)
+                raise self.fail(place, f"unknown component{hint}; one of your own needs a command")
+        return kept
+
+    def overrides(self, value: object, place: str, known: Mapping[str, object]) -> dict[str, dict[str, Any]]:
+        """One LPAR's changes to components that the file has, or could have."""
         kept = {}
         for key, section in self.any_mapping(value, place).items():
             name = ALIASES.get(key, key)
             if name in NOT_APPLICABLE["components"]:
                 self.ignored.append(f"{place}.{key}")
-            elif name not in COMPONENTS:
-                raise self.fail(f"{place}.{key}", f"unknown component{nearest(key, COMPONENTS)}")
+            elif name not in known and name not in COMPONENTS:
+                raise self.fail(f"{place}.{key}", f"unknown component{nearest(key, [*known, *COMPONENTS])}")
             else:
                 kept[name] = self.section(section, f"{place}.{key}")
         return kept
+
+    def user_section(self, name: str, value: object, place: str) -> dict[str, Any]:
+        if not re.fullmatch(r"[a-z][a-z0-9-]{0,63}", name):
+            raise self.fail(place, "the name of a component has lower-case letters, digits and dashes only")
+        if name in RESERVED:
+            raise self.fail(place, "this service id is reserved; name your component otherwise")
+        section = self.section(value, place)
+        for key in section:
+            if key not in USER_KEYS:
+                raise self.fail(f"{place}.{key}", f"unknown key{nearest(key, USER_KEYS)}")
+        if "port" not in section:
+            raise self.fail(f"{place}.port", "a component with a command of its own needs a port")
+        routes = self.any_mapping(section.get("routes"), f"{place}.routes")
+        for gateway_url, service_url in routes.items():
+            if not isinstance(service_url, str) or not service_url.startswith("/"):
+                raise self.fail(f"{place}.routes.{gateway_url}", f"expected a path such as /, got {service_url!r}")
+        return section
 
     def section(self, value: object, place: str) -> dict[str, Any]:
         section = self.any_mapping(value, place)
         if "port" in section:
             self.port(section["port"], f"{place}.port")
+        if not isinstance(section.get("command", ""), str):
+            raise self.fail(f"{place}.command", f"expected a command line, got {section['command']!r}")
         if not isinstance(section.get("enabled", True), bool):
             raise self.fail(f"{place}.enabled", f"expected true or false, got {section['enabled']!r}")
         if "launcher" in section:
@@ -223,7 +286,7 @@ class _Checked:
             self.seconds(below.get("minUptime", 0), f"{place}.launcher.minUptime")
         return section
 
-    def lpars(self, value: object) -> dict[str, LparEntry]:
+    def lpars(self, value: object, components: Mapping[str, object]) -> dict[str, LparEntry]:
         entries = {}
         known = ("hostname", "sysname", "components")
         for key, below in self.any_mapping(value, "haInstances").items():
@@ -239,7 +302,7 @@ class _Checked:
                 raise self.fail(place, "this LPAR is there twice (names are case-insensitive)")
             if not isinstance(entry.get("hostname"), str):
                 raise self.fail(f"{place}.hostname", "expected the LPAR's address, such as 127.0.1.1")
-            overrides = self.components(entry.get("components"), f"{place}.components")
+            overrides = self.overrides(entry.get("components"), f"{place}.components", components)
             entries[name] = LparEntry(name, entry["hostname"], overrides)
         return entries
 

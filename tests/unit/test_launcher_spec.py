@@ -110,3 +110,10 @@ def test_nothing_to_start_is_an_error() -> None:
 def test_a_command_that_is_none(command: str) -> None:
     with pytest.raises(ConfigError, match=r"components\.sample\.command"):
         made({"sample": {"command": command}})
+
+
+def test_a_component_that_is_not_told_its_address_may_listen_on_the_common_one() -> None:
+    [orders] = made({"orders": {"command": "run {host} {port}", "port": 9000, "routes": {"api/v1": "/"}}})
+    assert (orders.hosts, orders.routes, orders.tells_ready) == (("127.0.2.1",), {"api/v1": "/"}, False)
+    [mails] = made({"mails": {"command": "run {port}", "port": 9000}})
+    assert (mails.hosts, mails.routes, mails.moved) == (("127.0.2.1", "127.0.0.1"), None, True)

@@ -121,6 +121,31 @@ def test_with_lpars_never_gives_two_lpars_one_name(tmp_path: Path) -> None:
     assert len({each.hostname for each in file.lpars.values()}) == 2
 
 
+USERS = """
+components:
+  orders: {command: "run --host {host} --port {port}", port: 9000, routes: {api/v1: /}}
+  discovery: {}
+  mails: {command: "run {port}", port: 9010}
+haInstances:
+  LPAR1: {hostname: 127.0.1.1}
+  LPAR2: {hostname: 127.0.2.1}
+  LPAR3: {hostname: 127.0.3.1, components: {mails: {port: 7000}, orders: {enabled: false}}}
+"""
+
+
+def test_components_of_the_user_start_after_ours_and_in_every_lpar_that_does_not_say_otherwise(tmp_path: Path) -> None:
+    file = parsed(USERS, tmp_path)
+    assert file.enabled("LPAR1") == ("discovery", "orders", "mails")
+    assert file.enabled("LPAR3") == ("discovery", "mails")
+
+
+def test_a_component_that_is_not_told_its_address_has_another_port_in_each_lpar(tmp_path: Path) -> None:
+    file = parsed(USERS, tmp_path)
+    assert [file.port("orders", lpar) for lpar in file.lpars] == [9000, 9000, 9000]
+    assert [file.port("mails", lpar) for lpar in file.lpars] == [9010, 9110, 7000]
+    assert [file.moves("mails", lpar) for lpar in file.lpars] == [True, True, False]
+
+
 @pytest.mark.parametrize(
     ("text", "where", "says"),
     [
@@ -160,6 +185,13 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one(text: str, where: st
         ("components: {gateway: {enabled: maybe}}", "components.gateway.enabled"),
         ("components: {gateway: {launcher: {restartIntervals: [a]}}}", "components.gateway.launcher.restartIntervals"),
         ("components: [gateway]", "components"),
+        ("components: {orders: {port: 9000}}", "components.orders"),
+        ("components: {orders: {command: run}}", "components.orders.port"),
+        ("components: {orders: {command: [run], port: 9000}}", "components.orders.command"),
+        ("components: {orders: {command: run, port: 9000, routs: {}}}", "components.orders.routs"),
+        ("components: {orders: {command: run, port: 9000, routes: {api/v1: 3}}}", "components.orders.routes.api/v1"),
+        ("components: {Orders: {command: run, port: 9000}}", "components.Orders"),
+        ("components: {console: {command: run, port: 9000}}", "components.console"),
         ("haInstances: {LPAR1: {}}", "haInstances.LPAR1.hostname"),
         ("haInstances: {LPAR-1: {hostname: h}}", "haInstances.LPAR-1"),
         ("haInstances: {lpar1: {hostname: h}, LPAR1: {hostname: i}}", "haInstances.LPAR1"),
