@@ -35,7 +35,10 @@ bench: $(VENV)/installed-test ## measurements beside other people's software; re
 soak: $(VENV)/installed-test ## simulated histories for MINUTES (60), with new seeds each time
 	PLEXMESH_SIM_SECONDS=$$(($(MINUTES) * 60)) $(BIN)/pytest tests/sim -k more_histories -s --timeout 0
 
-demo drills test-ha:
+test-ha: $(VENV)/installed-test ## compose on a real Docker engine: kill a container under load
+	PLEXMESH_HA=1 $(BIN)/pytest tests/ha -s
+
+demo drills:
 	@echo "make $@: not built yet" && exit 1
 
 clean: ## remove what was installed and all data

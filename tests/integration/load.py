@@ -22,11 +22,12 @@ class Outcome:
 @dataclass
 class Load:
     url: str
+    rate: float = RATE
     outcomes: list[Outcome] = field(default_factory=list)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Calls at RATE a second, each on time whether or not earlier ones have ended, until `stop`."""
+        """Calls at `rate` a second, each on time whether or not earlier ones have ended, until `stop`."""
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         async with (
             aiohttp.ClientSession(timeout=timeout) as kept,
@@ -38,7 +39,7 @@ class Load:
             while not self._stop.is_set():
                 calls.create_task(self._call(fresh if count % 2 else kept))
                 count += 1
-                await asyncio.sleep(max(begun + count / RATE - time.monotonic(), 0))
+                await asyncio.sleep(max(begun + count / self.rate - time.monotonic(), 0))
 
     def stop(self) -> None:
         self._stop.set()
