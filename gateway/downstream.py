@@ -180,7 +180,7 @@ class Downstream(asyncio.Protocol):
         if self._left != NONE:
             self._expect_more()
         elif not self._closing:
-            self.exchange.body_done()
+            self.exchange.request_done = True
             if self.exchange.state is WAITING:
                 self.deadline = time.monotonic() + self._config.response_timeout_s
         if rest and not self._loops:

@@ -191,9 +191,6 @@ class Exchange:
         if self._connection is not None:
             self._connection.write(data)
 
-    def body_done(self) -> None:
-        self.request_done = True
-
     @property
     def _repeatable(self) -> bool:
         return self._head.safe and self._kept_bytes <= MAX_KEPT_BYTES

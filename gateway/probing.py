@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 
 import aiohttp
@@ -70,9 +71,14 @@ class Prober:
         except TimeoutError:
             return f"no answer to a probe in {self._timeout_s} s"
         except (aiohttp.ClientError, OSError) as error:
-            return str(error) or type(error).__name__
+            return _reason(error)
         sock.close()
         return ""
+
+
+def _reason(error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    return os.strerror(number).lower() if number else str(error) or type(error).__name__
 
 
 def on_itself(endpoint: Endpoint) -> bool:

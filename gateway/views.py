@@ -81,8 +81,11 @@ def _judged(path: DataPath, instance: Instance) -> tuple[str, str]:
     record = path.health.records.get(instance.key)
     if record is not None:
         return record.state, record.why
-    if instance.key in path.snapshot.endpoints or instance.service.encode() not in path.snapshot.upstreams:
-        return ("fine", "") if instance.status == "UP" else ("not a candidate", f"its status is {instance.status}")
     if instance.status != "UP":
         return "not a candidate", f"its status is {instance.status}"
+    if instance.key in path.snapshot.endpoints:
+        return "fine", ""
+    if instance.service.encode() not in path.snapshot.upstreams:  # nobody probes what nobody calls
+        owner = path.snapshot.owners.get(instance.owner, "alive")
+        return ("fine", "") if owner == "alive" else ("silent", f"its discovery node is {owner}")
     return "not a candidate", "it can only be called with TLS" if instance.secure else "it has no usable address"

@@ -13,12 +13,14 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 
 import pytest
 
+from launcher import callers
+from launcher.callers import Callers
 from tests.integration.launcher_rig import poll
-from tests.integration.load import Load
 
 ROOT = Path(__file__).parents[2]
 VIPA = "http://127.0.0.1:7554"
@@ -65,15 +67,15 @@ def sysplex() -> Iterator[None]:
 
 
 def test_a_killed_container_costs_no_get_and_comes_back(sysplex: None) -> None:
-    async def scenario() -> Load:
-        load = Load(HELLO, RATE)
+    async def scenario() -> Callers:
+        load = Callers(HELLO, RATE)
         running = asyncio.create_task(load.run())
         await asyncio.sleep(3)
         await asyncio.to_thread(run, "docker", "kill", "lpar2")
         await asyncio.sleep(8)
         await asyncio.to_thread(run, "docker", "start", "lpar2")
         started = time.monotonic()
-        while not load.answered_by("LPAR2", since=started):
+        while not callers.answered_by(load.between(started, inf), "LPAR2"):
             assert time.monotonic() < started + 30, "LPAR2 does not answer again"
             await asyncio.sleep(0.1)
         await asyncio.sleep(3)
@@ -82,11 +84,11 @@ def test_a_killed_container_costs_no_get_and_comes_back(sysplex: None) -> None:
         return load
 
     load = asyncio.run(scenario())
-    took_ms = sorted(each.took_s * 1000 for each in load.outcomes)
+    seen = load.outcomes
     print(
-        f"\n{len(load.outcomes)} GETs at {RATE}/s: {len(load.errors)} error answers, {len(load.cut)} cut; "
-        f"median {took_ms[len(took_ms) // 2]:.1f} ms, slowest {took_ms[-1]:.0f} ms"
+        f"\n{len(seen)} GETs at {RATE}/s: {len(callers.errors(seen))} error answers, {len(callers.cut(seen))} cut; "
+        f"median {callers.median_ms(seen):.1f} ms, slowest {callers.slowest_ms(seen):.0f} ms"
     )
-    assert load.errors == []
-    assert load.cut == []
-    assert load.answered_by("LPAR1") > 100
+    assert callers.errors(seen) == []
+    assert callers.cut(seen) == []
+    assert callers.answered_by(seen, "LPAR1") > 100

@@ -132,3 +132,16 @@ async def test_discovery_and_launcher_are_not_routed() -> None:
         await until(lambda: len(rig.gateway.path.snapshot.instances) == 2)
         for service in ("discovery", "launcher", "eureka"):
             assert (await rig.get(f"/{service}/api/v1")).status == 404
+
+
+@on_uvloop
+async def test_what_runs_beside_a_silent_discovery_node_is_shown_as_silent() -> None:
+    async with a_gateway() as rig:
+        launcher = an_instance("launcher", 7550, LPAR1, lpar="LPAR2")
+        rig.discovery.put(launcher)
+        rig.discovery.owner(launcher.owner, "dead")
+        await until(lambda: rig.gateway.path.snapshot.owners.get(launcher.owner) == "dead")
+        data = await get_json(rig, "/gateway/v1/sysplex")
+        lpars = data["lpars"]
+        assert isinstance(lpars, list)
+        assert [(each["status"], each["view"]) for each in lpars[0]["components"]] == [("UP", "silent")]

@@ -64,8 +64,10 @@ async def test_an_instance_that_does_not_read_the_body_is_504_not_the_clients_fa
         caller.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await asyncio.sleep(20)
 
-    async with a_gateway(one(behave), **QUICK) as rig, await rig.connect() as client:
-        sending = asyncio.create_task(client.send(POST.replace(b": 5", b": 50000000") + b"x" * 50_000_000))
+    upload = POST.replace(b": 5", b": 20000000") + b"x" * 20_000_000
+    settings = {**QUICK, "body_timeout_s": 1.5}
+    async with a_gateway(one(behave), **settings) as rig, await rig.connect() as client:
+        sending = asyncio.create_task(client.send(upload))
         assert (await client.answer()).status == 504
         client.close()
         await asyncio.wait([sending])

@@ -10,18 +10,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from launcher import callers
+from launcher.callers import Callers
 from tests.integration.launcher_rig import HOSTS, VIPA_HOST, Rig, poll, request
-from tests.integration.load import Load
 
 CHILD = Path(__file__).with_name("eureka_child.py")
 VIPA = f"http://{VIPA_HOST}:7554"
 GATEWAYS = [f"http://{host}:7554" for host in HOSTS.values()]
+RATE = 200
 DISCOVERY = {lpar: f"http://{host}:7553" for lpar, host in HOSTS.items()}
 
 
@@ -167,8 +170,8 @@ def test_a_silent_death_is_noticed_after_the_lease_exactly(whole: Rig) -> None:
 
 
 def test_a_killed_lpar_costs_no_error_and_comes_back(whole: Rig) -> None:
-    async def scenario() -> Load:
-        load = Load(f"{VIPA}/sample/api/v1/hello")
+    async def scenario() -> Callers:
+        load = Callers(f"{VIPA}/sample/api/v1/hello", RATE)
         running = asyncio.create_task(load.run())
         await asyncio.sleep(1)
         killed = await asyncio.to_thread(whole.call, "kill", "LPAR2")
@@ -180,15 +183,15 @@ def test_a_killed_lpar_costs_no_error_and_comes_back(whole: Rig) -> None:
         load.stop()
         await running
         assert (killed.returncode, started.returncode) == (0, 0), killed.stderr + started.stderr
-        assert load.errors == []
-        assert len(load.cut) <= 2, load.cut
-        assert [each for each in load.cut if each.started > after_kill] == []
-        assert load.answered_by("LPAR2", since=after_start) > 50
+        assert callers.errors(load.outcomes) == []
+        assert len(callers.cut(load.outcomes)) <= 2, callers.cut(load.outcomes)
+        assert callers.cut(load.between(after_kill, inf)) == []
+        assert callers.answered_by(load.between(after_start, inf), "LPAR2") > 50
         return load
 
     load = asyncio.run(scenario())
     assert len(load.outcomes) > 600
-    assert load.answered_by("LPAR1") > 300
+    assert callers.answered_by(load.outcomes, "LPAR1") > 300
 
 
 def test_every_process_of_a_killed_lpar_is_gone_and_the_registry_forgets_it(whole: Rig) -> None:
@@ -215,8 +218,8 @@ def test_a_killed_gateway_is_restarted_by_its_launcher(whole: Rig) -> None:
 
 @pytest.mark.parametrize("name", ["discovery", "gateway", "sample"])
 def test_the_rest_goes_on_when_any_single_process_dies(whole: Rig, name: str) -> None:
-    async def scenario() -> Load:
-        load = Load(f"{VIPA}/sample/api/v1/hello")
+    async def scenario() -> Callers:
+        load = Callers(f"{VIPA}/sample/api/v1/hello", RATE)
         running = asyncio.create_task(load.run())
         await asyncio.sleep(0.5)
         os.kill(whole.component("LPAR1", name)["pid"], signal.SIGKILL)
@@ -226,8 +229,9 @@ def test_the_rest_goes_on_when_any_single_process_dies(whole: Rig, name: str) ->
         return load
 
     load = asyncio.run(scenario())
-    assert load.errors == []
-    assert len(load.cut) <= (2 if name == "gateway" else 0), load.cut
+    assert callers.errors(load.outcomes) == []
+    cut = callers.cut(load.outcomes)
+    assert len(cut) <= (2 if name == "gateway" else 0), cut
 
 
 def test_gateways_keep_their_snapshot_and_follow_the_other_node(whole: Rig) -> None:
