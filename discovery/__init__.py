@@ -20,7 +20,8 @@ Not promised: agreement at one instant (two nodes may differ for as long as a me
 and a deregistration acknowledged by a single node that then vanishes before it could push it.
 
     hlc, record, space, view, lease, replica    the registry's nouns, and one node's copy of it (core: no IO, no clock)
-    membership, owners, link, messages, node    peers, and what to tell them (core)
+    membership, owners, link, messages          peers, and what is said to them (core)
+    node, effects                               one node: a step in, effects out (core)
     registration, registry                      what clients say, and the rules of status and staleness (core)
     peers, watch, api, eureka/, app             sockets, timers, answers (shell)
 

@@ -11,9 +11,10 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 
+from discovery.effects import Changed, OwnerChanged, Said, Send
 from discovery.eureka.delta import DeltaLog
 from discovery.messages import Envelope, Reply, Request
-from discovery.node import Changed, Node, OwnerChanged, Said, Send
+from discovery.node import Node
 from discovery.peers import PeerFailure
 from discovery.watch import Watch
 from shared.errors import BadInput

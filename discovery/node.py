@@ -1,12 +1,8 @@
 """One discovery node: its replica, its links to the peers, and the effects of each step.
 
 A step is a client's operation, a message, a reply, a failed call, or `tick`. Each changes the node and leaves effects
-behind, which the shell collects with `ready()` and performs in order (etcd's raft calls this shape `Ready`):
-
-    Send            a message for a peer; its outcome comes back through `replied` or `failed`
-    Changed         instances whose visible record is new, different or gone
-    OwnerChanged    a new judgement of a discovery node's boot
-    Said            something people should know
+behind (`discovery.effects`), which the shell collects with `ready()` and performs in order; the outcome of a `Send`
+comes back through `replied` or `failed`.
 
 The shell calls `tick(now)` no earlier than `next_deadline()`. `now` is monotonic seconds; wall time enters once, as
 `wall_at_zero_ms` (wall clock minus monotonic clock at boot), so a step of the wall clock changes nothing.
@@ -17,9 +13,9 @@ Not here: what a registration holds and Eureka's rules of status (`discovery.reg
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Literal
 
+from discovery.effects import Changed, Effect, OwnerChanged, Said, Send
 from discovery.lease import MAX_STEP_S, SWEEP_S
 from discovery.link import COALESCE_S, Link
 from discovery.membership import RETRY_S
@@ -39,7 +35,7 @@ from discovery.messages import (
 from discovery.owners import Owners
 from discovery.record import Record
 from discovery.replica import Replica
-from discovery.view import Change, View
+from discovery.view import View
 from shared.wire import OwnerState
 
 ALONE_S = 1.0
@@ -51,32 +47,6 @@ HOLD_S = 3.0
 BOOT_STEPS = 100_000
 
 Renewal = Literal["ours", "forwarded", "adopted", "unknown"]
-
-
-@dataclass(frozen=True)
-class Send:
-    address: str
-    message: Request
-
-
-@dataclass(frozen=True)
-class Changed:
-    changes: tuple[Change, ...]
-
-
-@dataclass(frozen=True)
-class OwnerChanged:
-    origin: str
-    state: OwnerState
-
-
-@dataclass(frozen=True)
-class Said:
-    event: str
-    fields: dict[str, object] = field(default_factory=dict)
-
-
-Effect = Send | Changed | OwnerChanged | Said
 
 
 class Node:

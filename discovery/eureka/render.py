@@ -14,12 +14,13 @@ from xml.sax.saxutils import escape, quoteattr
 
 import msgspec
 
-from discovery.eureka.document import Document
+from discovery.eureka.document import EMPTY_MAP, Document
 
 JSON, XML = "application/json", "application/xml"
 
 RENAMED = {"overriddenStatus": "overriddenstatus"}
 VERBATIM = {"versions__delta", "apps__hashcode"}
+PORTS = {"port", "securePort"}
 
 # Characters XML 1.0 cannot carry at all.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -47,16 +48,21 @@ def _element(name: str, value: Any, parts: list[str]) -> None:
     if not isinstance(value, dict):
         parts.append(f"<{tag}>{_text(value)}</{tag}>")
         return
-    attributes = "".join(
-        f" {key[1:]}={quoteattr(_clean(str(below)))}" for key, below in value.items() if key[:1] == "@"
-    )
-    parts.append(f"<{tag}{attributes}>")
+    attributes = _attributes(name, value)
+    parts.append(f"<{tag}{''.join(f' {key[1:]}={quoteattr(_clean(str(value[key])))}' for key in attributes)}>")
     for key, below in value.items():
-        if key == "$":
+        if key == "$" and name in PORTS:
             parts.append(_text(below))
-        elif key[:1] != "@":
+        elif key not in attributes:
             _element(key, below, parts)
     parts.append(f"</{tag}>")
+
+
+def _attributes(name: str, value: dict[str, Any]) -> list[str]:
+    """The keys that are attributes in XML. A key of a client's metadata never is, whatever it is called."""
+    if name == "metadata":
+        return ["@class"] if value == EMPTY_MAP else []
+    return [key for key in value if key in ("@class", "@enabled")]
 
 
 def _escaped_name(name: str) -> str:

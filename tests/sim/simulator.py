@@ -15,8 +15,9 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from discovery.effects import Changed, Send
 from discovery.messages import Reply, Request, decode, encode
-from discovery.node import Changed, Node, Send
+from discovery.node import Node
 from discovery.registration import Registration
 from discovery.registry import Registry
 

@@ -1,8 +1,9 @@
 """One node's decisions, step by step, seen in its effects."""
 
+from discovery.effects import Changed, Effect, OwnerChanged, Said, Send
 from discovery.link import COALESCE_S
 from discovery.messages import Entry, Push, PushReply, Sync, SyncReply, Touch, TouchReply
-from discovery.node import Changed, Effect, Node, OwnerChanged, Said, Send
+from discovery.node import Node
 from discovery.record import UP, Record
 
 PEER = "http://peer"

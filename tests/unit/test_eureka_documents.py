@@ -6,12 +6,13 @@ import xml.etree.ElementTree as ET
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from discovery.effects import Changed
 from discovery.eureka import delta, document, render
 from discovery.eureka.paths import segments
-from discovery.node import Changed, Node
+from discovery.node import Node
 from discovery.registration import Registration
 from discovery.registry import Registry
 
@@ -72,6 +73,7 @@ def test_xml_lists_repeat_elements_and_keep_the_version_names() -> None:
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=8), st.text(max_size=8), max_size=4))
+@example({"@": "", "$": "x", "@class": "y", "@enabled": "z", "port": "1", "1": "2"})
 def test_any_metadata_makes_well_formed_xml(metadata: dict[str, str]) -> None:
     strange = msgspec.structs.replace(ONE, metadata=metadata)
     root = ET.fromstring(render.render("instance", document.instance(strange), render.XML))
