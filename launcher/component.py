@@ -152,7 +152,7 @@ class Component:
     def _spawn(self) -> bool:
         self._log.last.clear()
         try:
-            self.process = Process(self.spec.command, self.spec.environ, self._line)
+            self.process = Process(self.spec.command, self.spec.environ, self._line, self.spec.folder)
         except NotStarted as error:
             reason = self.restarts.not_started(str(error)).reason
             self.why = [reason]

@@ -21,6 +21,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from launcher import pids
 from shared.errors import PlexmeshError
@@ -40,11 +41,14 @@ class NotStarted(PlexmeshError):
 
 
 class Process:
-    def __init__(self, command: Sequence[str], environ: Mapping[str, str], on_line: OnLine) -> None:
+    def __init__(
+        self, command: Sequence[str], environ: Mapping[str, str], on_line: OnLine, folder: Path | None = None
+    ) -> None:
+        """Started in `folder`, or where we are. Raises NotStarted."""
         assert threading.current_thread() is threading.main_thread()
         self._loop = asyncio.get_running_loop()
         self._on_line = on_line
-        self._popen = _spawn(command, environ)
+        self._popen = _spawn(command, environ, folder)
         self.pid = self._popen.pid
         self.record = pids.Pid(self.pid, pids.started(self.pid) or 0)
         self._ended: asyncio.Future[int] = self._loop.create_future()
@@ -119,11 +123,12 @@ class Process:
             self._on_line(line)
 
 
-def _spawn(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _spawn(command: Sequence[str], environ: Mapping[str, str], folder: Path | None) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             command,
             env=environ,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -12,6 +12,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from launcher.config import LauncherConfig
 from shared.config import ServiceConfig
@@ -26,6 +27,8 @@ class ComponentSpec:
     name: str
     command: tuple[str, ...]
     environ: Mapping[str, str]
+    folder: Path
+    """Where it is started: beside plexmesh.yaml, so that relative paths mean the same wherever `up` is typed."""
     hosts: tuple[str, ...]
     """Where it may be found: its LPAR's address; a program not told that may listen on 127.0.0.1 instead."""
     port: int
@@ -69,6 +72,7 @@ def _environment(file: Plexfile, config: LauncherConfig, port: int) -> dict[str,
     own = {
         "HOST": config.host,
         "PORT": str(port),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",  # `python` is ours
         "PYTHONUNBUFFERED": "1",  # or a program's prints reach its log only in blocks of 8 kB
     }
     return inherited | own | dict(file.environments) | place_variables(file, config)
@@ -84,6 +88,7 @@ def _spec(file: Plexfile, config: LauncherConfig, name: str) -> ComponentSpec:
         name=name,
         command=_command(str(command), config.host, port, name) if command else (sys.executable, "-P", "-m", name),
         environ=_environment(file, config, port),
+        folder=file.path.absolute().parent,
         hosts=_hosts(config.host, moved),
         port=port,
         moved=moved,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.integration.launcher_rig import HOSTS, VIPA_HOST, Rig, poll, request
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "orders.py"
 WEB = f"{sys.executable} -u -m http.server {{port}}"
 
 
@@ -46,6 +50,16 @@ def test_a_component_in_each_lpar_is_routed_restarted_and_gone_with_its_lpar(rig
     assert ways(path) == {HOSTS["LPAR1"]}
     rig.ok("stop", "LPAR1", "orders")
     assert request(f"http://{VIPA_HOST}:7554{path}")[0] in (404, 503)
+
+
+def test_the_readmes_example_runs_in_every_lpar(rig: Rig) -> None:
+    shutil.copy(EXAMPLE, rig.folder)
+    command = "python orders.py --host {host} --port {port}"  # relative to plexmesh.yaml, with plexmesh's own python
+    rig.tree["components"]["orders"] = {"command": command, "port": 9000, "routes": {"api/v1": "/"}}
+    rig.up()
+    poll("both serve", lambda: {json.loads(body)["lpar"] for body in ways("/orders/api/v1/hello")} == set(HOSTS))
+    rig.ok("kill", "LPAR2")
+    assert {json.loads(body)["lpar"] for body in ways("/orders/api/v1/hello")} == {"LPAR1"}
 
 
 def test_without_its_address_a_component_has_another_port_in_each_lpar_and_people_are_told(rig: Rig) -> None:
