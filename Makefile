@@ -38,7 +38,10 @@ soak: $(VENV)/installed-test ## simulated histories for MINUTES (60), with new s
 test-ha: $(VENV)/installed-test ## compose on a real Docker engine: kill a container under load
 	PLEXMESH_HA=1 $(BIN)/pytest tests/ha -s
 
-demo drills:
+demo: $(VENV)/installed ## one minute: kill an LPAR under load, bring it back, see what the callers saw
+	@exec $(BIN)/plexmesh demo
+
+drills:
 	@echo "make $@: not built yet" && exit 1
 
 clean: ## remove what was installed and all data

@@ -1,0 +1,118 @@
+"""Constructs one caching instance and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+
+from aiohttp import web
+
+import plexmesh
+from caching import health, settings
+from caching.api import BASE, CachingApi, render
+from caching.backends.in_memory import REMARK, InMemoryStorage
+from caching.backends.vsam import Place, VsamStorage
+from caching.config import CachingConfig
+from caching.metrics import CachingMetrics
+from caching.settings import StorageChoice
+from caching.storage import Full, Storage
+from shared import net, problem
+from shared.application import Application
+from shared.errors import PlexmeshError, Unavailable
+from shared.events import Events
+from shared.lifecycle import Lifecycle
+
+log = logging.getLogger("plexmesh.caching")
+
+OPEN_AGAIN_S = 1.0
+
+
+async def run(config: CachingConfig, lifecycle: Lifecycle) -> None:
+    choice = settings.choose(config.storage)
+    oversize_status = settings.oversize_status(config.compat)
+    for note in choice.notes:
+        log.warning("config.note", extra={"fields": {"note": note}})
+    listener = net.listen(config.host, config.port)
+    events = Events(log)
+    vitals = Application("caching", config, events, why=lambda: storage.why(), parts=lambda: health.parts(storage))
+    metrics = CachingMetrics(vitals.metrics)
+    storage = new_storage(choice, config, events, metrics)
+
+    app = web.Application(middlewares=[problem.middleware(render)], client_max_size=config.body_bytes)
+    app.add_routes(vitals.routes())
+    app.add_routes(CachingApi(storage, metrics, oversize_status).routes())
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    await runner.setup()
+    await web.SockSite(runner, listener).start()
+    events.emit("caching.started", instance=config.instance, storage=choice.mode)
+    try:
+        if await opened(storage, lifecycle):
+            async with service(config, storage):
+                await lifecycle.stopped()
+                events.emit("caching.leaving", instance=config.instance)
+    finally:
+        events.close()
+        await runner.cleanup()
+        await storage.close()
+
+
+def service(config: CachingConfig, storage: Storage) -> plexmesh.Service:
+    return plexmesh.Service(
+        "cachingservice",
+        host=config.host,
+        port=config.port,
+        lpar=config.lpar,
+        routes={"api/v1": BASE},
+        title="Caching service",
+        description="Keeps keys and values for services that keep no state",
+        health=lambda: not storage.why(),
+        discovery=config.discovery,
+        drain_s=config.drain_s,
+    )
+
+
+def new_storage(choice: StorageChoice, config: CachingConfig, events: Events, metrics: CachingMetrics) -> Storage:
+    if choice.mode == "inMemory":
+        alone = len(config.discovery) < 2
+        if not alone:
+            log.warning("storage.not_shared", extra={"fields": {"remark": REMARK}})
+        return InMemoryStorage(choice.limit, alone=alone)
+    place = Place(
+        volume=config.data / "volume",
+        name=choice.name,
+        sysplex=config.sysplex,
+        holder=f"{config.lpar} (process {os.getpid()})",
+        attributes=choice.attributes,
+        limit=choice.limit,
+        write_deadline_s=config.write_deadline_s,
+        read_deadline_s=config.read_deadline_s,
+    )
+    storage = VsamStorage(place, events, metrics.committed)
+    metrics.waiting(storage.waiting)
+    return storage
+
+
+async def opened(storage: Storage, lifecycle: Lifecycle) -> bool:
+    """Open it, again and again while it cannot be yet; False when told to stop meanwhile."""
+    reason = ""
+    while not lifecycle.stopping:
+        try:
+            await storage.open()
+            return True
+        except (Unavailable, Full) as error:
+            reason = said(error, reason)
+        try:
+            async with asyncio.timeout(OPEN_AGAIN_S):
+                await lifecycle.stopped()
+        except TimeoutError:
+            continue
+    return False
+
+
+def said(error: PlexmeshError, before: str) -> str:
+    """One line for each new reason."""
+    text = str(error)
+    if text != before:
+        log.warning("storage.not_open", extra={"fields": {"why": text}})
+    return text

@@ -1,0 +1,15 @@
+"""The stores behind the `Storage` port.
+
+    in_memory    per instance, gone with it; for tests and single instances
+
+    vsam         the store of a sysplex, a simulated KSDS: one SQLite file on the shared volume (simulated: the data
+                 set; real: every lock, commit and sync)
+      ksds         keys and records as bytes (core)
+      data_set     the SQLite file: defining, opening, committing
+      transaction  the table that a commit's writes decide on
+      lock         one flock around each commit of any process
+      commits      the thread that writes: all waiting writes in one commit
+      volume       which file systems can carry a write-ahead log shared by processes
+
+One suite (tests/contract) runs over all of them.
+"""

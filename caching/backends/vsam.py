@@ -1,0 +1,293 @@
+"""The store of a sysplex: a data set on the shared volume, the same for the instances of all LPARs.
+
+Point reads happen on the event loop (microseconds, and never behind a writer), lists in a thread of their own, writes
+in the committing thread (`commits`). None of the instances owns the data set: whoever survives goes on, and the time to
+recover is the time to notice.
+
+    a write waits for the lock too long     503, withdrawn; the one who holds it is named. At once, while it lasts
+    a commit takes too long                 504, nobody knows yet
+    the volume is full                      507; reads go on
+    the file was removed or replaced        503 for writes, not ready
+
+Not here: the file (`data_set`), the bytes (`ksds`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from caching.backends import ksds, volume
+from caching.backends.commits import Committer
+from caching.backends.data_set import Browsed, Busy, DataSet, opening_failed
+from caching.backends.ksds import Attributes
+from caching.backends.lock import LockFile
+from caching.entries import Entry, Name
+from caching.expiry import Rule
+from caching.storage import Corrupt, OutcomeUnknown, VolumeFull
+from caching.writes import Clear, Create, Delete, Evict, Limit, PutItem, Replace, Write, missing
+from shared.errors import PlexmeshError, Unavailable
+from shared.events import Events
+
+log = logging.getLogger("plexmesh.caching")
+
+T = TypeVar("T")
+
+BUSY_PAUSE_S = 0.01
+LISTS_AT_ONCE = 32
+"""Lists that may wait for the thread that reads them; one more is refused."""
+CLOSE_S = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Which data set, and who opens it. `holder` is what others read when they wait for us."""
+
+    volume: Path
+    name: str
+    sysplex: str
+    holder: str
+    attributes: Attributes
+    limit: Limit
+    write_deadline_s: float = 2.0
+    read_deadline_s: float = 5.0
+
+    @property
+    def path(self) -> Path:
+        return self.volume / self.name
+
+
+class VsamStorage:
+    def __init__(self, place: Place, events: Events, committed: Callable[[int, float], None] = lambda *_: None) -> None:
+        """`committed` is told the number of writes and the seconds of each commit."""
+        self._place = place
+        self._events = events
+        self._on_commit = committed
+        self._lock: LockFile | None = None
+        self._committer: Committer | None = None
+        self._data_set: DataSet | None = None
+        self._lists = ThreadPoolExecutor(1, thread_name_prefix="caching lists")
+        self._lists_waiting = 0
+        self._volume_remark: str | None = None
+        self._trouble: str | None = None
+
+    # --- its life
+
+    async def open(self) -> None:
+        if self._committer is None or self._failed_to_open(self._committer):
+            self._committer = Committer(self._prepare(), self._define, self._place.limit, self._on_commit)
+        try:
+            async with asyncio.timeout(self._place.write_deadline_s):
+                self._data_set = await asyncio.shield(self._committer.opened)
+        except TimeoutError as error:
+            raise Unavailable(f"The data set {self._place.name} waits to be opened: {self._who_holds_it()}") from error
+        self._events.emit("storage.opened", data_set=self._place.name, path=str(self._place.path))
+
+    async def close(self) -> None:
+        self._data_set = None
+        self._lists.shutdown(wait=False, cancel_futures=True)
+        if self._committer is not None and await self._committer.close(CLOSE_S) and self._lock is not None:
+            self._lock.close()
+
+    def _prepare(self) -> LockFile:
+        try:
+            self._place.volume.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._volume_remark = volume.remark(self._place.volume)
+            if self._lock is None:
+                self._lock = LockFile(self._place.path.with_name(f"{self._place.name}.lock"), self._place.holder)
+        except OSError as error:
+            raise opening_failed(self._place.path, error) from error
+        return self._lock
+
+    def _define(self) -> DataSet:
+        place = self._place
+        return DataSet(place.path, place.sysplex, place.attributes, place.limit.eviction)
+
+    @staticmethod
+    def _failed_to_open(committer: Committer) -> bool:
+        return committer.opened.done() and committer.opened.exception() is not None
+
+    # --- what it says about itself
+
+    def why(self) -> list[str]:
+        try:
+            data_set = self._opened()
+            data_set.check_there()
+            data_set.counts()
+        except Busy:
+            return []
+        except Unavailable as error:
+            return [str(error)]
+        return []
+
+    def remarks(self) -> list[str]:
+        blocked = [self._who_holds_it()] if self._blocked() else []
+        refused = [f"the last write was refused: {self._trouble}"] if self._trouble else []
+        return [*([self._volume_remark] if self._volume_remark else []), *refused, *blocked]
+
+    def details(self) -> dict[str, object]:
+        place = self._place
+        known: dict[str, object] = {
+            "backend": "vsam",
+            "dataSet": place.name,
+            "keyLength": place.attributes.key_length,
+            "recordLength": place.attributes.record_length,
+            "size": place.limit.size,
+            "evictionStrategy": place.limit.eviction,
+            "simulated": "a KSDS on SQLite, shared by the LPARs through one volume, which is the single point",
+        }
+        with contextlib.suppress(Unavailable):
+            known["entries"], known["items"] = self._opened().counts()
+        return known
+
+    def waiting(self) -> int:
+        """Writes that wait for a commit."""
+        return 0 if self._committer is None else len(self._committer)
+
+    # --- reading
+
+    async def get(self, owner: str, key: str) -> Entry:
+        name = Name(owner, key)
+        try:
+            found = await self._read(name)
+        except Corrupt as error:
+            raise self._damaged(error) from error
+        if found is None:
+            raise missing(name)
+        return found
+
+    async def _read(self, name: Name) -> Entry | None:
+        try:
+            return self._opened().read(name)
+        except Busy:  # somebody recovers or ends the log, which takes milliseconds
+            pass
+        attempts = AsyncRetrying(
+            retry=retry_if_exception_type(Busy),
+            stop=stop_after_delay(self._place.read_deadline_s / 5),
+            wait=wait_fixed(BUSY_PAUSE_S),
+            reraise=True,
+        )
+        async for attempt in attempts:
+            with attempt:
+                return self._opened().read(name)
+        raise AssertionError("unreachable")
+
+    async def entries(self, owner: str) -> list[Entry]:
+        return [each for each in await self._browse(ksds.space(owner)) if each.name.owner == owner]
+
+    async def items(self, owner: str, map: str) -> list[Entry]:
+        found = await self._browse(ksds.space(owner, map))
+        return [each for each in found if (each.name.owner, each.name.map) == (owner, map)]
+
+    async def maps(self, owner: str) -> dict[str, list[Entry]]:
+        found: dict[str, list[Entry]] = {}
+        for each in await self._browse(ksds.space(owner, items=True)):
+            if each.name.owner == owner and each.name.map is not None:
+                found.setdefault(each.name.map, []).append(each)
+        return found
+
+    async def _browse(self, prefix: bytes) -> list[Entry]:
+        data_set = self._opened()
+        if self._lists_waiting >= LISTS_AT_ONCE:
+            raise Unavailable(f"{LISTS_AT_ONCE} lists are being read already")
+        self._lists_waiting += 1
+        reading = asyncio.get_running_loop().run_in_executor(self._lists, data_set.browse, prefix)
+        reading.add_done_callback(self._list_read)
+        try:
+            async with asyncio.timeout(self._place.read_deadline_s):
+                found, damaged = await asyncio.shield(reading)
+        except TimeoutError as error:
+            raise Unavailable("The list could not be read in time") from error
+        for each in damaged:
+            self._damaged(each)
+        return found
+
+    def _list_read(self, reading: asyncio.Future[Browsed]) -> None:
+        self._lists_waiting -= 1
+        if not reading.cancelled():
+            reading.exception()  # or one that came after the time-out would be called "never retrieved"
+
+    # --- writing
+
+    async def create(self, owner: str, key: str, value: bytes) -> Entry:
+        return await self._write(Create(Name(owner, key), value))
+
+    async def replace(self, owner: str, key: str, value: bytes) -> Entry:
+        return await self._write(Replace(Name(owner, key), value))
+
+    async def delete(self, owner: str, key: str) -> None:
+        await self._write(Delete(Name(owner, key)))
+
+    async def clear(self, owner: str) -> int:
+        return await self._write(Clear(owner))
+
+    async def put_item(self, owner: str, map: str, key: str, value: bytes) -> Entry:
+        return await self._write(PutItem(Name(owner, key, map), value))
+
+    async def evict(self, owner: str, map: str, rule: Rule) -> int:
+        return await self._write(Evict(owner, map, rule))
+
+    async def _write(self, write: Write[T]) -> T:
+        self._opened()
+        assert self._committer is not None
+        if self._blocked():
+            raise Unavailable(f"{self._who_holds_it()}; nothing was changed")
+        pending = self._committer.submit(write)
+        try:
+            async with asyncio.timeout(self._place.write_deadline_s):
+                outcome: T = await pending.future
+        except TimeoutError as error:
+            if not pending.future.cancelled():
+                answered: T = pending.future.result()  # in the very moment of the time-out
+                return answered
+            raise self._in_trouble(self._too_late(self._committer.withdraw(pending))) from error
+        except (VolumeFull, Unavailable, OutcomeUnknown) as error:
+            raise self._in_trouble(error) from error
+        except Corrupt as error:
+            raise self._damaged(error) from error
+        self._out_of_trouble()
+        return outcome
+
+    def _too_late(self, withdrawn: bool) -> PlexmeshError:
+        if withdrawn:
+            return Unavailable(f"{self._who_holds_it()}; nothing was changed")
+        return OutcomeUnknown("The volume is slow to confirm the write; it may or may not be applied")
+
+    # --- trouble: said once when it begins and once when it ends
+
+    def _in_trouble(self, error: PlexmeshError) -> PlexmeshError:
+        if self._trouble is None:
+            self._events.emit("storage.writes_refused", data_set=self._place.name, why=str(error))
+        self._trouble = str(error)
+        return error
+
+    def _out_of_trouble(self) -> None:
+        if self._trouble is not None:
+            self._trouble = None
+            self._events.emit("storage.writes_resumed", data_set=self._place.name)
+
+    def _damaged(self, error: Corrupt) -> Corrupt:
+        """Said by the key's bytes: they hold the name at most, and never the value."""
+        fields = {"data_set": self._place.name, "key": error.key.hex(), "why": str(error)}
+        log.error("record.damaged", extra={"fields": fields})
+        return Corrupt("The record of this key is damaged; delete all entries of the service, or restore the data set")
+
+    def _blocked(self) -> bool:
+        return self._committer is not None and self._committer.blocked_s() > self._place.write_deadline_s
+
+    def _who_holds_it(self) -> str:
+        holder = self._lock.holder() if self._lock is not None else "unknown"
+        return f"The lock of the data set {self._place.name} is held by {holder}"
+
+    def _opened(self) -> DataSet:
+        if self._data_set is None:
+            raise Unavailable(f"The data set {self._place.name} is not open yet")
+        return self._data_set

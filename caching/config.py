@@ -1,0 +1,27 @@
+"""What may vary about a caching instance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from shared.config import ServiceConfig, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class CachingConfig(ServiceConfig):
+    port: int = setting(7555, "port of this instance")
+    storage: str | dict[str, Any] = setting(
+        "vsam:PLEX.CACHE", "where entries are kept: vsam:NAME or inMemory, or Zowe's mapping {mode, size, …}"
+    )
+    compat: dict[str, Any] | None = setting(None, "{oversizeStatus: 400} answers a value too long as the original does")
+    write_deadline_s: float = setting(
+        2.0, "seconds a write waits for the data set's lock before 503; too low: refusals under load"
+    )
+    read_deadline_s: float = setting(5.0, "seconds a list may take before 503; a single entry gets a fifth of it")
+    body_bytes: int = setting(1_048_576, "largest request body; larger ones are refused unread")
+    drain_s: float = setting(1.0, "seconds between leaving the registry's rotation and closing")
+
+    @property
+    def instance(self) -> str:
+        return f"{self.host}:cachingservice:{self.port}"

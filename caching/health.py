@@ -1,0 +1,20 @@
+"""What /application/health says about the storage and about callers: a part for each, in Spring's shape.
+
+The status word is UP or DOWN only, because that is what others act on; `colour` is yellow when an operator should know
+something though everything is answered.
+"""
+
+from __future__ import annotations
+
+from caching.storage import Storage
+
+IDENTITY = "callers are who they say they are (X-CS-Service-ID): nothing proves it without TLS"
+
+
+def parts(storage: Storage) -> dict[str, object]:
+    why, remarks = storage.why(), storage.remarks()
+    held = {"colour": "red" if why else "yellow" if remarks else "green", "why": [*why, *remarks], **storage.details()}
+    return {
+        "storage": {"status": "DOWN" if why else "UP", "details": held},
+        "identity": {"status": "UP", "details": {"colour": "yellow", "why": [IDENTITY]}},
+    }

@@ -1,0 +1,140 @@
+"""The `storage:` setting: a URL-like text or Zowe's mapping, decoded into one choice.
+
+    storage: vsam:PLEX.CACHE?size=10000&evictionStrategy=removeOldest&keyLength=128&recordLength=32760
+    storage: inMemory
+    storage: {mode: VSAM, size: 10000, evictionStrategy: reject, vsam: {name: //'PLEX.CACHE', recordLength: 4096}}
+
+`infinispan` means vsam here, with a warning: both are the store that survives. A text becomes the mapping it stands for
+and goes the same way. Every complaint names the key and the nearest known one.
+
+Source: Zowe's configuration of the Caching Service; IBM's rules for data set names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+from caching.backends.ksds import Attributes
+from caching.writes import Eviction, Limit
+from shared.errors import ConfigError, nearest
+
+Mode = Literal["vsam", "inMemory"]
+
+MODES: Mapping[str, Mode] = {"vsam": "vsam", "inmemory": "inMemory", "infinispan": "vsam"}
+LATER = ("redis", "rediss", "redis+sentinel", "etcd")
+SPELLED = ("vsam", "inMemory", "infinispan", *LATER)
+
+TOP = ("mode", "size", "evictionStrategy", "vsam")
+ELSEWHERE = ("redis", "infinispan", "etcd")
+"""Sections for other modes; Zowe's packaged file has some of them whatever the mode is."""
+VSAM = ("name", "keyLength", "recordLength")
+NOT_APPLICABLE = ("encoding",)
+
+EVICTIONS: tuple[Eviction, ...] = ("reject", "removeOldest")
+DEFAULT_NAME = "PLEX.CACHE"
+DATA_SET_NAME = re.compile(r"[A-Z#@$][A-Z0-9#@$-]{0,7}(\.[A-Z#@$][A-Z0-9#@$-]{0,7})*\Z")
+
+
+@dataclass(frozen=True)
+class StorageChoice:
+    """`name` and `attributes` are the vsam data set's; `notes` are to be warned about."""
+
+    mode: Mode = "vsam"
+    limit: Limit = field(default_factory=Limit)
+    name: str = DEFAULT_NAME
+    attributes: Attributes = field(default_factory=Attributes)
+    notes: tuple[str, ...] = ()
+
+
+def choose(setting: str | Mapping[str, Any], where: str = "components.caching.storage") -> StorageChoice:
+    """Raises ConfigError."""
+    tree = _from_text(setting) if isinstance(setting, str) else setting
+    _check_keys(tree, (*TOP, *ELSEWHERE), where)
+    mode, notes = _mode(tree.get("mode", "vsam"), where)
+    below = tree.get("vsam")
+    if below is not None and not isinstance(below, Mapping):
+        raise ConfigError(f"{where}.vsam: expected keys and values, got {below!r}")
+    section = below or {}
+    _check_keys(section, (*VSAM, *NOT_APPLICABLE), f"{where}.vsam")
+    notes += [f"{where}.vsam.{key} does not apply here" for key in NOT_APPLICABLE if key in section]
+    return StorageChoice(
+        mode=mode,
+        limit=_limit(tree, where),
+        name=_name(section.get("name", DEFAULT_NAME), f"{where}.vsam.name"),
+        attributes=_attributes(section, f"{where}.vsam"),
+        notes=tuple(notes),
+    )
+
+
+def _from_text(text: str) -> dict[str, Any]:
+    address, _, query = text.partition("?")
+    scheme, _, name = address.partition(":")
+    tree: dict[str, Any] = {"mode": scheme}
+    section: dict[str, Any] = {"name": name.removeprefix("///volume/")} if name else {}
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        place = section if key in VSAM else tree
+        place[key] = int(value) if value.isdecimal() else value
+    return tree | {"vsam": section} if section else tree
+
+
+def _mode(given: object, where: str) -> tuple[Mode, list[str]]:
+    word = str(given).lower()
+    if word in LATER:
+        raise ConfigError(f"{where}: {given} is not built yet; choose vsam or inMemory")
+    if word not in MODES:
+        raise ConfigError(f"{where}: unknown storage {given!r}{nearest(str(given), SPELLED)}")
+    if word == "infinispan":
+        return "vsam", [f"{where}: infinispan is not built here; vsam is used in its place"]
+    return MODES[word], []
+
+
+def _limit(tree: Mapping[str, Any], where: str) -> Limit:
+    eviction = tree.get("evictionStrategy", "reject")
+    for known in EVICTIONS:
+        if str(eviction).lower() == known.lower():
+            return Limit(_number(tree, "size", 10_000, 1, 100_000_000, where), known)
+    raise ConfigError(f"{where}.evictionStrategy: expected reject or removeOldest, got {eviction!r}")
+
+
+def _attributes(section: Mapping[str, Any], where: str) -> Attributes:
+    usual = Attributes()
+    key_length = _number(section, "keyLength", usual.key_length, 23, 255, where)
+    record_length = _number(section, "recordLength", usual.record_length, key_length + 64, 32_760, where)
+    return Attributes(key_length, record_length)
+
+
+def _number(section: Mapping[str, Any], key: str, usual: int, low: int, high: int, where: str) -> int:
+    value = section.get(key, usual)
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ConfigError(f"{where}.{key}: expected a whole number from {low} to {high}, got {value!r}")
+    return value
+
+
+def _name(given: object, where: str) -> str:
+    name = str(given).strip().removeprefix("//").strip("'").upper()
+    if len(name) > 44 or not DATA_SET_NAME.match(name):
+        raise ConfigError(
+            f"{where}: expected a data set name such as {DEFAULT_NAME} (qualifiers of 1-8 letters, digits or #@$, "
+            f"joined by dots, 44 characters at most), got {given!r}"
+        )
+    return name
+
+
+def _check_keys(section: Mapping[str, Any], known: Iterable[str], where: str) -> None:
+    for key in section:
+        if key not in known:
+            raise ConfigError(f"{where}.{key}: unknown key{nearest(str(key), known)}")
+
+
+def oversize_status(compat: Mapping[str, Any] | None, where: str = "components.caching.compat") -> int:
+    """The status of a value too long: 413, or the original's 400."""
+    given = dict(compat or {})
+    status = given.pop("oversizeStatus", 413)
+    _check_keys(given, ("oversizeStatus",), where)
+    if status not in (400, 413):
+        raise ConfigError(f"{where}.oversizeStatus: expected 413 or 400, got {status!r}")
+    return int(status)

@@ -1,0 +1,161 @@
+"""Any history of calls, on every backend, beside a plain dictionary: they must agree at every step."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from caching.backends.in_memory import InMemoryStorage
+from caching.backends.ksds import Attributes
+from caching.storage import Exists, Full, Missing, Storage
+from caching.writes import Limit
+from tests.contract.test_caching_storage import vsam
+
+SIZE = 4
+OLD = b"0"
+"""As an item of a list of rules: written in 1970."""
+OWNERS = st.sampled_from(["a", "ab", ""])
+KEYS = st.sampled_from(["bc", "c", "", "k" * 300, "k" * 299 + "l"])
+VALUES = st.just(OLD) | st.binary(max_size=20).map(lambda value: b"x" + value)
+
+
+class History(RuleBasedStateMachine):
+    eviction = "reject"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.model: dict[tuple[str, str], bytes] = {}  # in the order of the last write
+        self.items: dict[tuple[str, str, str], bytes] = {}
+        self.storage = self.new_storage()
+        self.runner.run(self.storage.open())
+
+    def new_storage(self) -> Storage:
+        return InMemoryStorage(Limit(SIZE, self.eviction), alone=True)  # type: ignore[arg-type]
+
+    def teardown(self) -> None:
+        self.runner.run(self.storage.close())
+        self.runner.close()
+
+    def expect(self, call: Coroutine[Any, Any, object], error: type[Exception] | None) -> None:
+        with contextlib.nullcontext() if error is None else pytest.raises(error):
+            self.runner.run(call)
+
+    @rule(owner=OWNERS, key=KEYS, value=VALUES)
+    def create(self, owner: str, key: str, value: bytes) -> None:
+        there, full = (owner, key) in self.model, len(self.model) == SIZE
+        refused = Exists if there else Full if full and self.eviction == "reject" else None
+        self.expect(self.storage.create(owner, key, value), refused)
+        if refused is None:
+            if full:
+                del self.model[next(iter(self.model))]
+            self.model[owner, key] = value
+
+    @rule(owner=OWNERS, key=KEYS, value=VALUES)
+    def replace(self, owner: str, key: str, value: bytes) -> None:
+        there = self.model.pop((owner, key), None) is not None
+        self.expect(self.storage.replace(owner, key, value), None if there else Missing)
+        if there:
+            self.model[owner, key] = value
+
+    @rule(owner=OWNERS, key=KEYS)
+    def delete(self, owner: str, key: str) -> None:
+        there = self.model.pop((owner, key), None) is not None
+        self.expect(self.storage.delete(owner, key), None if there else Missing)
+
+    @rule(owner=OWNERS)
+    def clear(self, owner: str) -> None:
+        gone = [name for name in self.model if name[0] == owner]
+        assert self.runner.run(self.storage.clear(owner)) == len(gone)
+        for name in gone:
+            del self.model[name]
+
+    @rule(owner=OWNERS, map=KEYS, key=KEYS, value=VALUES)
+    def put_item(self, owner: str, map: str, key: str, value: bytes) -> None:
+        full = len(self.items) == SIZE and (owner, map, key) not in self.items
+        self.expect(self.storage.put_item(owner, map, key, value), Full if full else None)
+        if not full:
+            self.items[owner, map, key] = value
+
+    @rule(owner=OWNERS, map=KEYS)
+    def evict(self, owner: str, map: str) -> None:
+        gone = [name for name, value in self.items.items() if name[:2] == (owner, map) and value == OLD]
+        assert self.runner.run(self.storage.evict(owner, map, "rules")) == len(gone)
+        for name in gone:
+            del self.items[name]
+
+    @rule(owner=OWNERS, key=KEYS)
+    def get(self, owner: str, key: str) -> None:
+        if (owner, key) in self.model:
+            assert self.runner.run(self.storage.get(owner, key)).value == self.model[owner, key]
+        else:
+            self.expect(self.storage.get(owner, key), Missing)
+
+    @precondition(lambda self: self.model or self.items)
+    @invariant()
+    def agrees(self) -> None:
+        for owner in ("a", "ab", ""):
+            held = {each.name.key: each.value for each in self.runner.run(self.storage.entries(owner))}
+            assert held == {key: value for (whose, key), value in self.model.items() if whose == owner}
+            maps = self.runner.run(self.storage.maps(owner))
+            assert {(owner, map, each.name.key): each.value for map, items in maps.items() for each in items} == {
+                name: value for name, value in self.items.items() if name[0] == owner
+            }
+        told = self.storage.details()
+        assert (told["entries"], told["items"]) == (len(self.model), len(self.items))
+
+
+class EvictingHistory(History):
+    eviction = "removeOldest"
+
+
+class VsamHistory(History):
+    """The data set is closed and opened between steps too, and its keys are as short as they may be."""
+
+    def new_storage(self) -> Storage:
+        self.folder = tempfile.TemporaryDirectory(prefix="caching-")
+        return self.handle()
+
+    def handle(self) -> Storage:
+        limit = Limit(SIZE, self.eviction)  # type: ignore[arg-type]
+        return vsam(Path(self.folder.name), limit, attributes=Attributes(23, 4096))
+
+    @rule()
+    def open_again(self) -> None:
+        self.runner.run(self.storage.close())
+        self.storage = self.handle()
+        self.runner.run(self.storage.open())
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.folder.cleanup()
+
+
+class EvictingVsamHistory(VsamHistory):
+    eviction = "removeOldest"
+
+
+def history(machine: type[History], examples: int) -> type:
+    case = machine.TestCase
+    case.settings = settings(
+        max_examples=examples,
+        stateful_step_count=25,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    return case
+
+
+TestInMemory = history(History, 40)
+TestInMemoryEvicting = history(EvictingHistory, 40)
+TestVsam = history(VsamHistory, 12)
+TestVsamEvicting = history(EvictingVsamHistory, 12)
