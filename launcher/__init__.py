@@ -12,6 +12,7 @@
     readiness, component, supervisor, api, app     shell: one LPAR
     plan, lpar, fence, follow, journal, sysplex, sysplex_api, up   shell: the sysplex
     place, lock, control, screen, cli              the command
+    register                                       `plexmesh register`: a process that has no client
     messages                       every state change in words, with Zowe's message ids
 
 Invariants. No component outlives its launcher and no launcher outlives `up`. A process is signalled only while it is

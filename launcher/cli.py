@@ -1,6 +1,7 @@
 """The `plexmesh` command.
 
 Exit codes: 0 done; 1 not as wanted (not running, not all ready); 2 usage, configuration, port, Python; 3 no sysplex.
+`register` with a command has that command's, or 126 or 127 when it cannot be started.
 An error is one line on standard error. Heavy imports stand inside the commands that need them, so that `--help` and
 `status` answer at once.
 """
@@ -137,6 +138,26 @@ def status(as_json: bool, data: str | None) -> int:
     return DONE if found.sysplex.state == "ready" else NOT_AS_WANTED
 
 
+@cli.command()
+@data_option
+@config_option
+def demo(data: str | None, config: str | None) -> int:
+    """One minute: start a sysplex, kill an LPAR under load, bring it back, show what the callers saw."""
+    from shared import plexfile
+
+    file = plexfile.read(place.config_file(config))
+    folder = place.data_folder(data)
+    if lock.holder(folder) is not None:
+        raise ConfigError(f"a sysplex is running with the data folder {folder}; stop it first: {_down(folder)}")
+    if len(file.lpars) < 2 or "sample" not in file.components:
+        raise ConfigError(f"{file.path}: the demo needs two LPARs and the component sample")
+
+    from launcher.demo import Demo
+    from shared.lifecycle import run as run_lifecycle
+
+    return run_lifecycle(Demo(file, folder, place.program(folder)).run)
+
+
 @cli.command(context_settings={"ignore_unknown_options": True})
 @click.option("--lpar", required=True, envvar="PLEXMESH_LPAR", metavar="LPAR", help="Which LPAR of the file.")
 @data_option
@@ -156,6 +177,49 @@ def run(lpar: str, data: str | None, config: str | None, settings: tuple[str, ..
 
     argv = ["--lpar", lpar.upper(), "--data", str(folder), *settings]
     return run_lifecycle(lambda lifecycle: run_launcher(lifecycle, argv, environ))
+
+
+@cli.command("register", context_settings={"allow_interspersed_args": False})
+@click.option("--service-id", required=True, metavar="ID", help="The name callers use: /ID/api/v1 at any gateway.")
+@click.option("--url", required=True, metavar="URL", help="Where it answers: http://host:port.")
+@click.option("--route", "routes", multiple=True, metavar="A=/B", help="What is /ID/A outside is /B on the service.")
+@click.option("--lpar", envvar="PLEXMESH_LPAR", metavar="LPAR", help="The LPAR it runs in; default: none.")
+@click.option("--metadata", multiple=True, metavar="K=V", help="More metadata of the instance.")
+@click.option("--discovery", multiple=True, metavar="URL", help="Default: PLEXMESH_DISCOVERY, else the sysplex here.")
+@data_option
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def register_command(
+    service_id: str,
+    url: str,
+    routes: tuple[str, ...],
+    lpar: str | None,
+    metadata: tuple[str, ...],
+    discovery: tuple[str, ...],
+    data: str | None,
+    command: tuple[str, ...],
+) -> int:
+    """Register a process that does not do so itself, for as long as this runs.
+
+    With COMMAND (after --) it is started, gets our signals, and its exit code is ours. It is listed UP only while its
+    port answers, and deregistered at the end.
+    """
+    from launcher import register
+
+    host, port = register.address(url)
+    target = register.Target(
+        service_id=register.service_id(service_id),
+        host=host,
+        port=port,
+        routes=register.routes(routes),
+        metadata=register.metadata(metadata),
+        lpar=lpar.upper() if lpar else None,
+        discovery=register.discovery(discovery or (os.environ.get("PLEXMESH_DISCOVERY", ""),))
+        or _discovery_here(place.data_folder(data), lpar),
+    )
+    try:
+        return register.register(target, command)
+    except register.NotStarted as error:
+        return _said(str(error), error.code)
 
 
 def _order(action: str, help: str) -> None:
@@ -195,10 +259,23 @@ def _holder(data: Path) -> lock.Holder:
     return holder
 
 
+def _discovery_here(data: Path, lpar: str | None) -> tuple[str, ...]:
+    """The discovery nodes of the sysplex that runs with this data folder, that LPAR's own first. Raises NoSysplex."""
+    nodes = _control(_holder(data)).status()[0].registry
+    if not nodes:
+        raise NoSysplex(f"the sysplex of {data} has no discovery node")
+    own_first = sorted(nodes, key=lambda node: node.node != (lpar or "").upper())
+    return tuple(node.url for node in own_first)
+
+
 def _control(holder: lock.Holder) -> Control:
     from launcher.control import Control
 
     return Control(holder.url)
+
+
+def _down(data: Path) -> str:
+    return place.program(data).command("down")
 
 
 def _show_running(data: Path) -> int:

@@ -1,4 +1,4 @@
-"""Register a Python program in a plexmesh (or any Eureka) registry.
+"""Register a Python program in a plexmesh (or any Eureka) registry, and find the others in it.
 
     import plexmesh
 
@@ -6,19 +6,38 @@
 
     async with service:                                   # any asyncio program
         ...
-    app.cleanup_ctx.append(service.cleanup_ctx)           # an aiohttp application
+    app.cleanup_ctx.append(service.cleanup_ctx)           # aiohttp
+    app = FastAPI(lifespan=service.lifespan)              # FastAPI, Starlette
+    with service.in_thread():                             # Flask, scripts
+        ...
+
+    async for instances in plexmesh.instances("stock"):   # who serves stock now, and again at each change
+        ...
+
+    registration, registry       what is told, and the protocol
+    entry, workers               keeping one entry true; several processes on one port are one instance
+    service, thread, farewell    the life of a program, its threads and its signals
+    environment                  what is not given in the program's text
+    lookup                       the other services
+    asgi                         the address the caller used, behind a gateway
+    testing                      a registry and a gateway for tests
 
 Where discovery is comes from `PLEXMESH_DISCOVERY` (URLs, comma-separated, tried in turn). Unset: one INFO line, and the
 program runs unregistered. Unreachable: the program runs, one WARNING, and registering is tried again until it works.
 
 What holds: the instance is listed UP only while its port answers and `health` says so; it is renewed every `renew_s`; a
 registry that has forgotten it is told again; at the end it is taken out of rotation (OUT_OF_SERVICE), given `drain_s`,
-then deregistered. What does not: nothing here retries or routes the program's own calls.
+then deregistered; of several worker processes one registers, another takes over when that one dies, and only the last
+one deregisters. What does not: nothing here retries or routes the program's own calls.
 
 Needs aiohttp and nothing else. Sources: Eureka's REST operations; Zowe's onboarding metadata (`apiml.routes.…`).
 """
 
+from plexmesh import asgi
+from plexmesh.lookup import Instance, instances
 from plexmesh.registration import Registration
+from plexmesh.registry import RegistryUnreachable
 from plexmesh.service import Service
+from plexmesh.thread import ServiceThread
 
-__all__ = ["Registration", "Service"]
+__all__ = ["Instance", "Registration", "RegistryUnreachable", "Service", "ServiceThread", "asgi", "instances"]

@@ -23,14 +23,16 @@ class RegistryUnreachable(Exception):
 
 class Registry:
     def __init__(self, urls: Sequence[str]) -> None:
-        self.urls = [url.rstrip("/").removesuffix("/eureka") for url in urls]
+        self.urls = list(urls)
         self._current = 0
         self._left_home_at = 0.0
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-        self._session = aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(keepalive_timeout=15))
+        # Names are remembered: a thread that deregisters while the interpreter ends cannot look them up any more.
+        connector = aiohttp.TCPConnector(keepalive_timeout=15, ttl_dns_cache=300)
+        self._session = aiohttp.ClientSession(timeout=timeout, connector=connector)
 
     async def close(self) -> None:
         if self._session is not None:

@@ -1,53 +1,50 @@
-"""One registered program: the task that keeps its entry in the registry true.
+"""One registered program: where it is, and how its registration follows the life of the program it is in.
 
-States: unregistered → registered (an instance is listed once its port answers; STARTING is never sent) → left. Every
-`renew_s` the status is measured anew (port, then `health`): a changed one is registered, an unchanged one renewed, an
-unknown instance registered again. Nothing here raises into the program, except `start` with `required=True`.
+Registering never delays the program and never raises into it, except at the start with `required=True`. Leaving takes
+at most `drain_s` and a few seconds for a silent registry.
+
+Not here: what is told (`plexmesh.registration`), keeping it true (`plexmesh.entry`), signals (`plexmesh.farewell`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import logging
-import os
-import socket
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
+from plexmesh import environment
+from plexmesh.entry import Entry, Health
+from plexmesh.farewell import Farewell
 from plexmesh.registration import Registration
 from plexmesh.registry import Registry, RegistryUnreachable
+from plexmesh.thread import ServiceThread
+from plexmesh.workers import Workers
 
 log = logging.getLogger("plexmesh.service")
 
-Health = Callable[[], bool | Awaitable[bool]]
-
-POLL_S = 0.05
-"""How often the port is tried until it answers for the first time, at first."""
-
-POLL_MAX_S = 1.0
-
-RETRY_S = 0.1
-"""The first pause after a registration that did not work; doubled up to `renew_s`."""
-
-PATIENCE_S = 2.0
-"""A registry unreachable for longer is said, once: at a common start everybody is unreachable for a moment."""
+LEAVE_S = 4.0
+"""What leaving may take besides the drain; a registry that is silent for longer finds out by the lease."""
 
 
 class Service:
-    """The registration of one program; `async with service` or `service.cleanup_ctx`.
+    """The registration of one program, by whichever of these fits it:
 
-    `host` is the address callers reach (default: PLEXMESH_HOST, else this machine's), `lpar` the LPAR it runs in
-    (default: PLEXMESH_LPAR, else outside the sysplex), `discovery` the registry's URLs (default: PLEXMESH_DISCOVERY).
-    `health` returns whether the program can serve; False lists it DOWN until it returns True again.
+    async with service:                                  any asyncio program
+    app.cleanup_ctx.append(service.cleanup_ctx)          aiohttp
+    FastAPI(lifespan=service.lifespan)                   FastAPI, Starlette
+    with service.in_thread():                            Flask, scripts
+
+    `host` is the address callers reach, `lpar` the LPAR it runs in, `discovery` the registry's URLs; what is not given
+    comes from the environment (`plexmesh.environment`). `health` returns whether the program can serve; False lists it
+    DOWN until it returns True again.
     """
 
     def __init__(
         self,
         service_id: str,
         *,
-        port: int,
+        port: int | None = None,
         host: str | None = None,
         lpar: str | None = None,
         instance_id: str | None = None,
@@ -63,13 +60,14 @@ class Service:
         drain_s: float = 1.0,
         required: bool = False,
     ) -> None:
-        host = host or os.environ.get("PLEXMESH_HOST") or own_address()
+        urls = environment.discovery_urls(discovery)
+        host, port = environment.host(host, urls), environment.port(port)
         self.registration = Registration(
             service_id=service_id.lower(),
             host=host,
             port=port,
             instance_id=instance_id or f"{host}:{service_id.lower()}:{port}",
-            lpar=lpar or os.environ.get("PLEXMESH_LPAR"),
+            lpar=environment.lpar(lpar),
             routes=routes,
             metadata=metadata or {},
             title=title,
@@ -78,45 +76,51 @@ class Service:
             renew_s=renew_s,
             lease_s=lease_s,
         )
-        urls = discovery if discovery is not None else os.environ.get("PLEXMESH_DISCOVERY", "").split(",")
-        self._registry = Registry([url.strip() for url in urls if url.strip()])
-        self._health = health
+        self._registry = Registry(urls)
+        self._workers = Workers(environment.lock_folder(), self.registration.instance_id, self._registry.urls)
+        self._entry = Entry(self.registration, self._registry, self._workers, health)
         self._drain_s = drain_s
         self._required = required
-        self._status: str | None = None
-        self._dirty_ms = 0
-        self._unreachable_since: float | None = None
-        self._unreachable_said = False
-        self._task: asyncio.Task[None] | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self._leaving: asyncio.Task[None] | None = None
 
     @property
     def status(self) -> str | None:
-        """The status last registered; None while the registry has not been told."""
-        return self._status
+        """The status this process last registered; None while it has not, or another worker process does it."""
+        return self._entry.status
+
+    @property
+    def running(self) -> bool:
+        """Whether it registers or has registered: started, with a discovery named, and not stopped."""
+        return self._keeping is not None
+
+    @property
+    def leaves_within_s(self) -> float:
+        return self._drain_s + LEAVE_S
 
     async def start(self) -> None:
         """Begin to register, in the background; with `required` wait, and raise RegistryUnreachable."""
+        if self.running:
+            raise RuntimeError(f"{self.registration.instance_id} is started already")
         if not self._registry.urls:
-            log.info("no discovery named (PLEXMESH_DISCOVERY is unset): %s runs unregistered", self._name)
+            self._without_registry()
             return
         await self._registry.open()
         if self._required:
-            await self._tell(await self._measure())
-        self._task = asyncio.create_task(self._keep(), name=f"plexmesh {self._name}")
+            try:
+                await self._entry.announce()
+            except BaseException:  # also when the program gives up waiting
+                await self._close()
+                raise
+        self._keeping = asyncio.create_task(self._entry.keep(), name=f"plexmesh {self.registration.instance_id}")
+        self._keeping.add_done_callback(_say_failure)
 
     async def stop(self) -> None:
         """Leave: OUT_OF_SERVICE, `drain_s` for the gateways to hear of it and for calls to end, then deregister."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
-        if self._status is not None:
-            with contextlib.suppress(RegistryUnreachable):
-                await self._tell("OUT_OF_SERVICE")
-                await asyncio.sleep(self._drain_s)
-                await self._registry.cancel(self.registration.app, self.registration.instance_id)
-            self._status = None
-        await self._registry.close()
+        if self.running and self._leaving is None:
+            self._leaving = asyncio.create_task(self._leave())
+        if self._leaving is not None:
+            await asyncio.shield(self._leaving)
 
     async def __aenter__(self) -> Service:
         await self.start()
@@ -130,80 +134,58 @@ class Service:
         async with self:
             yield
 
-    @property
-    def _name(self) -> str:
-        return self.registration.instance_id
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _: object = None) -> AsyncIterator[None]:
+        """For FastAPI and Starlette: `FastAPI(lifespan=service.lifespan)`, or inside a lifespan of your own."""
+        async with self:
+            with self._farewell().arranged() if self.running else contextlib.nullcontext():
+                yield
 
-    async def _keep(self) -> None:
-        pause_s = POLL_S
-        while not await self._port_answers():
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 1.5, POLL_MAX_S)
-        pause_s = RETRY_S
-        while True:
-            try:
-                await self._keep_true()
-                self._unreachable_since, pause_s = None, RETRY_S
-                await asyncio.sleep(self.registration.renew_s)
-            except RegistryUnreachable as error:
-                self._note_unreachable(error)
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, self.registration.renew_s)
+    def in_thread(self) -> ServiceThread:
+        """For Flask and scripts: `with service.in_thread(): ...`, or `service.in_thread().start()`."""
+        return ServiceThread(self)
 
-    async def _keep_true(self) -> None:
-        """Make the entry true once: tell a new status, renew an old one, register again what is unknown."""
-        status = await self._measure()
-        if status != self._status or not await self._renew():
-            await self._tell(status)
+    def _farewell(self) -> Farewell:
+        loop = asyncio.get_running_loop()
+        leaving: list[asyncio.Task[None]] = []
 
-    def _note_unreachable(self, error: RegistryUnreachable) -> None:
-        now = time.monotonic()
-        if self._unreachable_since is None:
-            self._unreachable_since, self._unreachable_said = now, False
-        if now - self._unreachable_since > PATIENCE_S and not self._unreachable_said:
-            log.warning("%s cannot register yet, trying on: %s", self._name, error)
-            self._unreachable_said = True
+        async def leave() -> None:
+            await self.stop()
+            farewell.left()
 
-    async def _renew(self) -> bool:
-        instance = self.registration
-        return await self._registry.renew(instance.app, instance.instance_id, self._status or "UP", self._dirty_ms)
+        def begin() -> None:
+            leaving.append(loop.create_task(leave()))
 
-    async def _tell(self, status: str) -> None:
-        self._dirty_ms = max(int(time.time() * 1000), self._dirty_ms + 1)
-        document = self.registration.document(status, self._dirty_ms)
-        await self._registry.register(self.registration.app, document)
-        log.info("%s registered as %s", self._name, status)
-        self._status = status
+        def begin_soon() -> None:
+            loop.call_soon_threadsafe(begin)
 
-    async def _measure(self) -> str:
-        if not await self._port_answers():
-            return "DOWN"
-        if self._health is None:
-            return "UP"
+        farewell = Farewell(begin_soon)
+        return farewell
+
+    def _without_registry(self) -> None:
+        if self._required:
+            raise RegistryUnreachable("no discovery named: give `discovery`, or set PLEXMESH_DISCOVERY")
+        name = self.registration.instance_id
+        log.info("no discovery named (PLEXMESH_DISCOVERY is unset): %s runs unregistered", name)
+
+    async def _leave(self) -> None:
+        assert self._keeping is not None
+        self._keeping.cancel()
+        await asyncio.wait([self._keeping])
         try:
-            healthy = self._health()
-            if inspect.isawaitable(healthy):
-                healthy = await healthy
-        except Exception:
-            log.exception("%s: its health check failed; listed DOWN", self._name)
-            return "DOWN"
-        return "UP" if healthy else "DOWN"
+            async with asyncio.timeout(self.leaves_within_s):
+                await self._entry.leave(self._drain_s)
+        except (RegistryUnreachable, TimeoutError) as error:
+            log.warning("%s left without deregistering: %s", self.registration.instance_id, error or "no answer")
+        finally:
+            await self._close()
+            self._keeping = self._leaving = None
 
-    async def _port_answers(self) -> bool:
-        try:
-            async with asyncio.timeout(1.0):
-                _, writer = await asyncio.open_connection(self.registration.host, self.registration.port)
-        except (OSError, TimeoutError):
-            return False
-        writer.close()
-        return True
+    async def _close(self) -> None:
+        self._workers.close()
+        await self._registry.close()
 
 
-def own_address() -> str:
-    """The address this machine calls out from; 127.0.0.1 where it has no network."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # TEST-NET-1: connecting a datagram socket sends nothing
-        except OSError:
-            return "127.0.0.1"
-        return str(probe.getsockname()[0])
+def _say_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("%s is no longer registered", task.get_name(), exc_info=task.exception())

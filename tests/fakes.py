@@ -264,11 +264,15 @@ async def running(*parts: FakeDiscovery | RawInstance) -> AsyncIterator[None]:
 
 
 class FakeRegistry:
-    """Eureka's write operations, recorded: `calls` has (method, status told) in order. `forget` loses all instances."""
+    """Eureka's write operations, recorded: `calls` has (method, status told) in order. `forget` loses all instances.
+
+    `documents` are the instances as they were registered, in order.
+    """
 
     def __init__(self, host: str, port: int) -> None:
         self.url = f"http://{host}:{port}"
         self.calls: list[tuple[str, str]] = []
+        self.documents: list[dict[str, Any]] = []
         self._host, self._port = host, port
         self._known = False
         self._runner: web.AppRunner | None = None
@@ -297,9 +301,11 @@ class FakeRegistry:
     async def _register(self, request: web.Request) -> web.Response:
         document = await request.json()
         self.calls.append(("POST", document["instance"]["status"]))
+        self.documents.append(document["instance"])
         self._known = True
         return web.Response(status=204)
 
     async def _change(self, request: web.Request) -> web.Response:
         self.calls.append((request.method, request.query.get("status", "")))
-        return web.Response(status=200 if self._known else 404)
+        known, self._known = self._known, self._known and request.method != "DELETE"
+        return web.Response(status=200 if known else 404)
