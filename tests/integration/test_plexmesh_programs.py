@@ -110,6 +110,8 @@ async def test_a_server_serves_until_its_service_has_left(
         await listed(registry)
         process.send_signal(number)
         await until(lambda: "POST OUT_OF_SERVICE" in changes(registry), "it leaves")
+        process.send_signal(number)  # as a parent and a process group say it twice
+        await asyncio.sleep(0.2)  # it does not stop to serve
         async with session.get(f"{DIRECT}/hello") as answer:
             assert (await answer.json())["state"] == "the user's own"
         assert "DELETE " not in changes(registry), "it still drains"
@@ -119,9 +121,15 @@ async def test_a_server_serves_until_its_service_has_left(
 
 async def test_signals_from_parent_and_group_are_one_order(registry: FakeRegistry) -> None:
     """As from a terminal's Ctrl-C, or from a launcher that stops a whole session."""
-    async with program(*GUNICORN, "--workers", "2", PLEXMESH_DISCOVERY=registry.url) as process:
+    async with (
+        program(*GUNICORN, "--workers", "2", PLEXMESH_DISCOVERY=registry.url) as process,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
+    ):
         await listed(registry)
         os.killpg(process.pid, signal.SIGTERM)
+        await until(lambda: "POST OUT_OF_SERVICE" in changes(registry))
+        async with session.get(f"{DIRECT}/hello") as answer:
+            assert answer.status == 200, "the last worker serves while it drains"
         assert await ended(process) == 0
     assert changes(registry) == ["POST UP", *LEFT_IN_ORDER]
 
