@@ -14,7 +14,7 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import aiohttp
 
@@ -190,24 +190,29 @@ class Component:
         if host is None:
             return [f"nothing listens on port {self.spec.port} of {' or '.join(self.spec.hosts)} yet"]
         self.host = host
-        await self._enter_registry()
-        return []
+        return await self._not_registered()
 
-    async def _enter_registry(self) -> None:
-        if self.spec.routes is None or self._registration is not None:
-            return
-        self._registration = plexmesh.Service(
+    async def _not_registered(self) -> list[str]:
+        """Register it, if that is ours to do; why it is not registered (yet)."""
+        if self.spec.routes is None:
+            return []
+        if self._registration is None:
+            self._registration = self._registered_as(self.spec.routes)
+            await self._registration.start()
+            self._say("component.registering", url=f"http://{self.host}:{self.spec.port}")
+        return [] if self._registration.status else ["it listens, and is not registered yet"]
+
+    def _registered_as(self, routes: Mapping[str, str]) -> plexmesh.Service:
+        return plexmesh.Service(
             self.spec.name,
             port=self.spec.port,
             host=self.host,
             lpar=self._config.lpar,
-            routes=self.spec.routes,
+            routes=routes,
             discovery=self._config.discovery,
             health_path="/",
             drain_s=0,
         )
-        await self._registration.start()
-        self._say("component.registered", url=f"http://{self.host}:{self.spec.port}")
 
     async def _leave_registry(self) -> bool:
         """Whether it was registered by us."""

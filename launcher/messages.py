@@ -21,7 +21,7 @@ TEXTS = {
         None,
         "{component} is not told its LPAR's address (its command has no {{host}}): here its port is {port}",
     ),
-    "component.registered": (None, "{component} is registered at {url}"),
+    "component.registering": (None, "{component} is being registered at {url}"),
     "component.started": ("ZWEL0001I", "{component}({pid}) started"),
     "component.not_started": ("ZWEL0040E", "{component} failed to start: {why}"),
     "component.ready": (None, "{component}({pid}) ready after {seconds:.1f} s"),

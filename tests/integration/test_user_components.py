@@ -27,10 +27,13 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 
 def ways(path: str, calls: int = 30) -> set[str]:
-    """Which instances answered, by the body each serves."""
+    """Which instances answered, by the body each serves; an error answer is one of them."""
     found = {request(f"http://{VIPA_HOST}:7554{path}") for _ in range(calls)}
-    assert {status for status, _ in found} == {200}
-    return {body.decode() for _, body in found}
+    return {body.decode() if status == 200 else str(status) for status, body in found}
+
+
+def lpars(path: str) -> set[str]:
+    return {body if body.isdigit() else json.loads(body)["lpar"] for body in ways(path)}
 
 
 def test_a_component_in_each_lpar_is_routed_restarted_and_gone_with_its_lpar(rig: Rig) -> None:
@@ -43,7 +46,7 @@ def test_a_component_in_each_lpar_is_routed_restarted_and_gone_with_its_lpar(rig
     path = "/orders/api/v1/who.txt"
     poll("both serve", lambda: ways(path) == set(HOSTS.values()))
     rig.ok("kill", "LPAR2", "orders")
-    assert ways(path, 20)
+    assert ways(path, 20) <= set(HOSTS.values())
     rig.wait_for("LPAR2", "orders", "ready")
     poll("both serve again", lambda: ways(path) == set(HOSTS.values()))
     rig.ok("kill", "LPAR2")
@@ -57,9 +60,9 @@ def test_the_readmes_example_runs_in_every_lpar(rig: Rig) -> None:
     command = "python orders.py --host {host} --port {port}"  # relative to plexmesh.yaml, with plexmesh's own python
     rig.tree["components"]["orders"] = {"command": command, "port": 9000, "routes": {"api/v1": "/"}}
     rig.up()
-    poll("both serve", lambda: {json.loads(body)["lpar"] for body in ways("/orders/api/v1/hello")} == set(HOSTS))
+    poll("both serve", lambda: lpars("/orders/api/v1/hello") == set(HOSTS))
     rig.ok("kill", "LPAR2")
-    assert {json.loads(body)["lpar"] for body in ways("/orders/api/v1/hello")} == {"LPAR1"}
+    assert lpars("/orders/api/v1/hello") == {"LPAR1"}
 
 
 def test_without_its_address_a_component_has_another_port_in_each_lpar_and_people_are_told(rig: Rig) -> None:
