@@ -48,7 +48,7 @@ clean: ## remove what was installed and all data
 	rm -rf $(VENV) .plexmesh
 
 $(VENV)/python:
-	@test "$$(uname -s)" = Linux || { echo "make up needs Linux (or WSL2)"; exit 2; }
+	@test "$$(uname -s)" = Linux || { echo "make up needs Linux (or WSL2); elsewhere: docker compose up"; exit 2; }
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: apt-get install python3 python3-venv"; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or later is needed, $(PYTHON) is $$($(PYTHON) -V); try make PYTHON=python3.12"; exit 2; }
