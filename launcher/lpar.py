@@ -84,7 +84,12 @@ class Lpar:
         self._lifecycle.spawn(f"launcher {self.id}", lambda: self._watch(process))
 
     async def start(self) -> None:
-        self.begin()
+        """All of it, or, where it runs, what was stopped or given up in it. Raises Conflict: nothing is to be done."""
+        idle = [each.name for each in (await self.report()).components if each.state in ("stopped", "failed")]
+        if self.condition == "running" and idle:
+            await asyncio.gather(*(self.order(name, "start") for name in idle))
+        else:
+            self.begin()
         await self.settled(READY_WITHIN_S)
 
     async def kill(self) -> None:

@@ -58,6 +58,13 @@ def test_kill_and_start_an_lpar(rig: Rig) -> None:
     assert "already running" in failure(rig, "start", "LPAR2", code=1)
 
 
+def test_starting_an_lpar_that_runs_starts_what_was_stopped_in_it(rig: Rig) -> None:
+    rig.ok("stop", "LPAR1", "sample")
+    rig.ok("stop", "LPAR1", "discovery")
+    assert "LPAR1: ready" in rig.ok("start", "LPAR1")
+    assert rig.component("LPAR1", "sample")["state"] == "ready"
+
+
 def test_stop_an_lpar_in_order(rig: Rig) -> None:
     stopping = [*pids(rig, "LPAR2"), rig.launcher_pid("LPAR2")]
     rig.ok("stop", "LPAR2")
