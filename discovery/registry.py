@@ -42,10 +42,11 @@ class Registry:
         if given.status == "DOWN" and given.key in self._left:
             return
         held = self.node.view.get(given.key)
-        if held is not None and 0 < given.dirty_ms < unpack(held[1].body).dirty_ms:
+        before = unpack(held[1].body) if held else None
+        if before is not None and 0 < given.dirty_ms < before.dirty_ms:
             self.node.renew(given.key, now)  # an older saying of a process we know better
             return
-        self._write(self._completed(given, held, now), self._gen(given, now), now)
+        self._write(self._completed(given, before, now), self._gen(given, now), now)
 
     def renew(self, key: str, dirty_ms: int, now: float) -> Renewal:
         """`dirty_ms`: the client's lastDirtyTimestamp, 0 = not given; one newer than ours means: register again."""
@@ -103,10 +104,9 @@ class Registry:
             return gen
         return max(gen, known[1].gen + (1 if known[1].tombstone else 0))
 
-    def _completed(self, given: Registration, held: Held | None, now: float) -> Registration:
+    def _completed(self, given: Registration, before: Registration | None, now: float) -> Registration:
         """What clients leave out: the stamps, and an override that stands."""
         wall_ms = self.node.wall_ms(now)
-        before = unpack(held[1].body) if held else None
         full = msgspec.structs.replace(
             given,
             dirty_ms=given.dirty_ms or wall_ms,

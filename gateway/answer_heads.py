@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import msgspec
 
-from gateway.heads import DIGITS, HOP_BY_HOP, tokens, without
+from gateway.heads import DIGITS, HOP_BY_HOP, split, tokens, without
 from gateway.reader import CHUNKED, NONE, UNTIL_CLOSE, Fields, Malformed
 from gateway.routes import Route, within
 
 PATH_FIELD = b"x-plexmesh-path"
 SPECIAL = HOP_BY_HOP | {b"content-length", PATH_FIELD, b"location"}
+ONCE = frozenset((b"content-length", b"location"))
 
 
 class AnswerHead(msgspec.Struct, frozen=True, gc=False):
@@ -38,28 +39,18 @@ class AnswerHead(msgspec.Struct, frozen=True, gc=False):
 
 def read_answer(status: int, reason: bytes, minor: int, fields: Fields, method: bytes) -> AnswerHead:
     """Check a head. Raises Malformed."""
-    lines = [b"HTTP/1.1 %d %b\r\n" % (status, reason)]
-    special: dict[bytes, bytes] = {}
-    for name, value in fields:
-        key = name.lower()
-        if key not in SPECIAL:
-            lines += (name, b": ", value, b"\r\n")
-        elif key not in special:
-            special[key] = value
-        elif key == b"content-length" or key == b"location":
-            raise Malformed(502, f"more than one {key.decode()} field")
-        else:
-            special[key] += b", " + value
+    lines, special = split(fields, SPECIAL, ONCE, 502)
     told = -1 if status < 200 or status == 204 else _told_length(special)
     length = NONE if method == b"HEAD" or status in (204, 304) or status < 200 else _length(special, told)
     keep_alive = minor == 1 and length != UNTIL_CLOSE
     if b"connection" in special:
         options = tokens(special[b"connection"])
         keep_alive = length != UNTIL_CLOSE and b"close" not in options and (minor == 1 or b"keep-alive" in options)
-        lines[1:] = without(lines[1:], options)
+        lines = without(lines, options)
     if told >= 0:
         lines.append(b"Content-Length: %d\r\n" % told)
     upgrade = special.get(b"upgrade", b"") if status == 101 else b""
+    lines.insert(0, b"HTTP/1.1 %d %b\r\n" % (status, reason))
     return AnswerHead(status, b"".join(lines), length, keep_alive, special.get(b"location", b""), upgrade)
 
 

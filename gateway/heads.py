@@ -85,18 +85,7 @@ def read_request(method: bytes, target: bytes, fields: RequestFields) -> Request
 
 def read_fields(minor: int, fields: Fields) -> RequestFields:
     """Check the fields of a head. Raises Malformed."""
-    lines: list[bytes] = []
-    special: dict[bytes, bytes] = {}
-    for name, value in fields:
-        key = name.lower()
-        if key not in SPECIAL:
-            lines += (name, b": ", value, b"\r\n")
-        elif key not in special:
-            special[key] = value
-        elif key in ONCE:
-            raise Malformed(400, f"more than one {key.decode()} field")
-        else:
-            special[key] += b", " + value
+    lines, special = split(fields, SPECIAL, ONCE, 400)
     host = special.get(b"host")
     if host is None or not AUTHORITY.match(host):
         host = _host(host, minor)
@@ -109,6 +98,25 @@ def read_fields(minor: int, fields: Fields) -> RequestFields:
     if request_id and not REQUEST_ID.match(request_id):
         request_id = b""
     return RequestFields(minor, host, b"".join(lines), length, keep_alive, upgrade, expects, request_id)
+
+
+def split(
+    fields: Fields, special: frozenset[bytes], once: frozenset[bytes], status: int
+) -> tuple[list[bytes], dict[bytes, bytes]]:
+    """(the fields that go on, as lines; those named `special`, joined by commas). Raises Malformed with `status`."""
+    lines: list[bytes] = []
+    found: dict[bytes, bytes] = {}
+    for name, value in fields:
+        key = name.lower()
+        if key not in special:
+            lines += (name, b": ", value, b"\r\n")
+        elif key not in found:
+            found[key] = value
+        elif key in once:
+            raise Malformed(status, f"more than one {key.decode()} field")
+        else:
+            found[key] += b", " + value
+    return lines, found
 
 
 def _host(host: bytes | None, minor: int) -> bytes:
