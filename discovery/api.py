@@ -1,96 +1,96 @@
-"""plexmesh's own API of a discovery node: the watch stream, the registry as JSON, and the peers' entrance.
+"""plexmesh's own API: every operation of the table (`discovery.v1.operations`) to its handler, and what holds for all.
 
-GET /v1/watch       the registry as it changes (`discovery.watch`); 503 until this node is covered
-GET /v1/instances   {"instances": [Instance, …]}, with ?service= only of that one
-GET /v1/services    {"services": {name: {status: count}}}
-GET /v1/peers       how this node sees the others
-GET /v1/summary     {"node", "origin", "covered", "instances", "services", "leases"}
-POST /peer/v1/…     messages of the other nodes (`discovery.messages`)
+An unknown parameter is refused, so is a request beyond those this node works on already; errors become problems. While
+a node serves what comes from its disk, each answer says so.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import random
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
 
-import msgspec
 from aiohttp import web
 
-from discovery.auth import HEADER, GossipKey
 from discovery.config import DiscoveryConfig
 from discovery.driver import Driver
-from discovery.messages import decode, encode
-from discovery.peers import MSGPACK
-from discovery.record import STATUS_OF
-from discovery.registry import seen_by_watchers
+from discovery.limits import Bucket, Busy
+from discovery.registry import Registry
+from discovery.v1 import decode
+from discovery.v1.answers import Answers, problem
+from discovery.v1.heartbeats import Heartbeats
+from discovery.v1.instances import Instances
+from discovery.v1.nodes import Nodes
+from discovery.v1.openapi import document
+from discovery.v1.operations import OPERATIONS, Operation
+from discovery.v1.services import Services
+from discovery.v1.streams import Streams
+from discovery.v1.targets import Targets
 from discovery.watch import Watch
-from shared.errors import Unavailable
+from shared.errors import PlexmeshError
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Api:
-    def __init__(self, config: DiscoveryConfig, driver: Driver, watch: Watch, key: GossipKey) -> None:
-        self._config = config
-        self._driver = driver
-        self._node = driver.node
-        self._watch = watch
-        self._key = key
-
-    def routes(self) -> list[web.RouteDef]:
-        return [
-            web.get("/v1/watch", self.watch),
-            web.get("/v1/instances", self.instances),
-            web.get("/v1/services", self.services),
-            web.get("/v1/peers", self.peers),
-            web.get("/v1/summary", self.summary),
-            web.post("/peer/v1/{kind:push|sync|touch}", self.peer),
-        ]
-
-    async def watch(self, request: web.Request) -> web.StreamResponse:
-        if not self._node.covered:
-            raise Unavailable("this node is still joining its peers")
-        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
-        with self._watch.watcher() as watcher:
-            await stream.prepare(request)
-            async for frames in watcher.frames():
-                await stream.write(frames)
-        return stream
-
-    async def instances(self, request: web.Request) -> web.Response:
-        service = request.query.get("service")
-        held = self._node.view.of(service.lower()) if service else self._node.view.all()
-        return _json({"instances": [seen_by_watchers(each) for each in held]})
-
-    async def services(self, _: web.Request) -> web.Response:
-        view = self._node.view
-        counts = {name: Counter(STATUS_OF[record.state] for _, record in view.of(name)) for name in view.services()}
-        return _json({"services": counts})
-
-    async def peers(self, _: web.Request) -> web.Response:
-        links = [
-            {"peer": link.address, "origin": link.origin, "state": link.liveness.state, "acked": link.acked}
-            for link in self._node.links.values()
-        ]
-        return _json({"node": self._node.origin, "peers": links, "owners": self._node.owners()})
-
-    async def summary(self, _: web.Request) -> web.Response:
-        return _json(
-            {
-                "node": self._config.lpar,
-                "origin": self._node.origin,
-                "covered": self._node.covered,
-                "instances": len(self._node.view),
-                "services": len(self._node.view.services()),
-                "leases": self._node.leases,
-            }
+    def __init__(self, config: DiscoveryConfig, driver: Driver, registry: Registry, watch: Watch) -> None:
+        node = driver.node
+        self._answers = answers = Answers(node)
+        self._in_flight_max = config.in_flight_max
+        self._in_flight = 0
+        self._document = document(OPERATIONS, version("plexmesh-sysplex"))
+        bucket = Bucket(config.registrations_per_s, config.registrations_burst, random.Random())
+        self._rooms = (
+            self,
+            Instances(registry, driver, answers, bucket, config.body_bytes),
+            Heartbeats(driver, answers, config.body_bytes),
+            Services(node, watch, answers),
+            Streams(node, watch, answers),
+            Nodes(config.lpar, node, watch, answers),
+            Targets(node, answers),
         )
 
-    async def peer(self, request: web.Request) -> web.Response:
-        body = await request.read()
-        mac = request.headers.get(HEADER, "")
-        self._key.check(request.path, body, mac)
-        reply = self._driver.receive(decode(self._config.sysplex, body))
-        data = encode(self._config.sysplex, self._node.origin, reply)
-        return web.Response(body=data, content_type=MSGPACK, headers={HEADER: self._key.sign(mac, data)})
+    def routes(self) -> list[web.RouteDef]:
+        return [self._route(each) for each in OPERATIONS]
+
+    async def openapi(self, _: web.Request) -> web.StreamResponse:
+        return self._answers.json(self._document)
+
+    def _route(self, operation: Operation) -> web.RouteDef:
+        room = next(each for each in self._rooms if hasattr(each, operation.name))
+        answer = self._guarded(operation, getattr(room, operation.name))
+        path = operation.path.replace("{instance}", "{instance:.+}")
+        if operation.method == "GET" and not operation.endless:
+            return web.get(path, answer)
+        return web.route(operation.method, path, answer)
+
+    def _guarded(self, operation: Operation, handler: Handler) -> Handler:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            if operation.endless:
+                return await self._answered(request, operation, handler)
+            if self._in_flight >= self._in_flight_max:
+                return problem(Busy(f"requests: {self._in_flight} in flight, expected at most {self._in_flight_max}"))
+            self._in_flight += 1
+            try:
+                return await self._answered(request, operation, handler)
+            finally:
+                self._in_flight -= 1
+
+        return answer
+
+    async def _answered(self, request: web.Request, operation: Operation, handler: Handler) -> web.StreamResponse:
+        try:
+            if operation.parameters or request.query_string:
+                _check_parameters(request, operation)
+            return await handler(request)
+        except PlexmeshError as error:
+            return problem(error)
 
 
-def _json(body: object) -> web.Response:
-    return web.Response(body=msgspec.json.encode(body), content_type="application/json")
+def _check_parameters(request: web.Request, operation: Operation) -> None:
+    """Raises BadInput."""
+    decode.known_only(request.query, operation.query)
+    for parameter in operation.parameters:
+        given = request.match_info if parameter.name in request.match_info else request.query
+        if parameter.name in given:
+            parameter.check(given[parameter.name])

@@ -3,79 +3,134 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
-import time
+import random
+import secrets
 
 from aiohttp import web
 
 import plexmesh
-from discovery import auth
+from discovery import clock, disk
 from discovery.api import Api
+from discovery.auth import Verifier
 from discovery.config import DiscoveryConfig
+from discovery.doorway import Doorway
 from discovery.driver import Driver
+from discovery.entrance import Entrance
 from discovery.eureka.api import EurekaApi
 from discovery.eureka.delta import DeltaLog
+from discovery.image import Image
+from discovery.keyfile import KeyFile
 from discovery.metrics import NodeMetrics
 from discovery.node import Node
-from discovery.peers import Peers
+from discovery.peers import BODY_FACTOR, Peers
+from discovery.policy import Policy
 from discovery.registry import Registry
+from discovery.snapshots import Snapshots
+from discovery.traffic import Traffic
 from discovery.watch import Watch
 from shared import net, problem
 from shared.application import Application
+from shared.errors import BadInput
 from shared.events import Events
 from shared.lifecycle import Lifecycle
 
 log = logging.getLogger("plexmesh.discovery")
 
-PEER_BODY_FACTOR = 16
+TOLD_S = 1.0
+"""At its end a node waits so long for its peers to know, and once more for what was written while it drained."""
 
 
 async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     listener = net.listen(config.host, config.port)
-    key = auth.load(config.data / "volume" / "gossip.key")
     events = Events(log)
-    node = new_node(config)
+    keys = KeyFile(config.data / "volume" / "gossip.key", config.keys_s, events)
+    verifier = Verifier(lambda: keys.ring, secrets.token_bytes(32))
+    node = new_node(config, loaded(config, events))
+    traffic = Traffic()
     delta = DeltaLog()
-    watch = Watch(node, config.watch_buffer_bytes)
-    peers = Peers(config, key)
+    watch = Watch(node, config.watch_buffer_bytes, config.watchers_max)
+    registry = Registry(node, config.instances_per_service)
+    peers = Peers(config, lambda: keys.ring, traffic)
     driver = Driver(node, peers.call, watch, delta, events)
-    vitals = Application("discovery", config, events, why=lambda: [] if node.covered else ["joining its peers"])
-    vitals.metrics.register(NodeMetrics(node, watch))
+    snapshots = Snapshots(disk.path_of(config.data, config.lpar), node.image, config.snapshot_s, events)
+    vitals = Application("discovery", config, events, why=node.why_not_ready, parts=lambda: health(node, snapshots))
+    vitals.metrics.register(NodeMetrics(driver, watch, traffic, snapshots))
 
-    app = web.Application(middlewares=[problem.middleware()], client_max_size=config.body_bytes * PEER_BODY_FACTOR)
+    app = web.Application(middlewares=[problem.middleware()], client_max_size=config.body_bytes)
     app.add_routes(vitals.routes())
-    app.add_routes(Api(config, driver, watch, key).routes())
-    app.add_routes(EurekaApi(Registry(node), driver, delta).routes())
+    app.add_routes(Api(config, driver, registry, watch).routes())
+    app.add_routes(EurekaApi(registry, driver, delta).routes())
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
-    await web.SockSite(runner, listener).start()
+    assert runner.server is not None
+    entrance = Entrance(config.sysplex, driver.receive, verifier, traffic, config.body_bytes * BODY_FACTOR)
+    doorway = Doorway(entrance, runner.server)
+    server = await asyncio.get_running_loop().create_server(doorway, sock=listener)
+    gc.collect()
+    gc.freeze()
     events.emit("node.started", origin=node.origin, address=config.address, seeds=sorted(node.links))
 
     lifecycle.spawn("driver", driver.run)
     lifecycle.spawn("marks", watch.mark_regularly)
+    lifecycle.spawn("snapshots", snapshots.run)
+    lifecycle.spawn("keys", keys.watch)
     service = plexmesh.Service(
         "discovery", host=config.host, port=config.port, lpar=config.lpar, discovery=[config.address]
     )
     async with service:
         await lifecycle.stopped()
         events.emit("node.leaving", origin=node.origin)
-    await driver.told(at_most_s=1.0)
-    await asyncio.sleep(max(config.drain_s - 1.0, 0.0))
+    driver.depart()
+    await driver.told(TOLD_S)
+    await asyncio.sleep(max(config.drain_s - TOLD_S, 0.0))
+    await driver.told(TOLD_S)
+    await snapshots.last()
     watch.close()
     events.close()
+    server.close()
     await runner.cleanup()
+    doorway.close()
     await driver.close()
-    await peers.close()
+    peers.close()
 
 
-def new_node(config: DiscoveryConfig) -> Node:
-    now = time.monotonic()
-    wall_ms = int(time.time() * 1000)
+def new_policy(config: DiscoveryConfig) -> Policy:
+    """The rules this node goes by, all in one place; what is not named here is the policy's own default."""
+    return Policy(fence_s=config.fence_s)
+
+
+def new_node(config: DiscoveryConfig, image: Image | None) -> Node:
     return Node(
-        node=config.lpar,
-        address=config.address,
-        seeds=config.discovery,
-        epoch=wall_ms,
-        wall_at_zero_ms=wall_ms - int(now * 1000),
-        now=now,
+        config.lpar,
+        config.address,
+        config.discovery,
+        sysplex=config.sysplex,
+        now=clock.now(),
+        wall_ms=clock.wall_ms(config.clock_offset_s),
+        rng=random.Random(),
+        policy=new_policy(config),
+        image=image,
     )
+
+
+def loaded(config: DiscoveryConfig, events: Events) -> Image | None:
+    """What this node's last boot has saved, if it is to be used."""
+    path = disk.path_of(config.data, config.lpar)
+    try:
+        image = disk.load(path, config.sysplex, config.lpar)
+    except BadInput as error:
+        events.emit("snapshot.refused", path=str(path), reason=str(error))
+        return None
+    if image is not None:
+        records = sum(len(space.records) for space in image.spaces)
+        events.emit("snapshot.loaded", path=str(path), records=records, logs=len(image.spaces))
+    return image
+
+
+def health(node: Node, snapshots: Snapshots) -> dict[str, object]:
+    """What people should know although the node works: guards that are on, what is not confirmed, a disk that fails."""
+    guards = {guard.name: guard.why for guard in node.guards(clock.now()) if guard.on}
+    details = {"guards": guards, "stale": node.stale, "snapshotFailing": snapshots.failing}
+    return {"registry": {"status": "UP", "details": details}}

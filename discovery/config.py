@@ -11,10 +11,24 @@ from shared.config import ServiceConfig, setting
 class DiscoveryConfig(ServiceConfig):
     port: int = setting(7553, "port of this node; Eureka answers below /eureka")
     body_bytes: int = setting(1_048_576, "largest request body of a client; peers may send sixteen times as much")
-    sync_timeout_s: float = setting(0.7, "a peer silent for longer counts as a failed probe; too low: false suspicion")
+    ping_timeout_s: float = setting(0.5, "a probe not answered for longer has failed; too low: false suspicion")
+    sync_timeout_s: float = setting(
+        5.0, "an exchange of digests and records is given up after this; bulk may take long"
+    )
     push_timeout_s: float = setting(2.0, "a push not answered for longer is given up and left to the next sync")
-    watch_buffer_bytes: int = setting(1_048_576, "a watcher that lags by more is cut off and starts again")
+    watch_buffer_bytes: int = setting(1_048_576, "a watcher that lags by more is cut off and comes back with its token")
+    watchers_max: int = setting(1000, "watch streams and waiting polls; one more is answered 503")
+    in_flight_max: int = setting(1000, "requests on /v1 worked on at once; one more is answered 503")
+    registrations_per_s: float = setting(20_000.0, "instances registered on /v1 in the long run, then 429; 0: no limit")
+    registrations_burst: float = setting(50_000.0, "instances registered on /v1 at once, after a quiet time")
+    instances_per_service: int = setting(10_000, "one more is refused: made-up ids must not fill the mesh")
+    keys_s: float = setting(5.0, "the file of gossip keys is looked at this often; wait twice as long between changes")
+    fence_s: float = setting(
+        30.0, "a node that stood still for longer begins a new log; more than peers take to bury it"
+    )
+    snapshot_s: float = setting(30.0, "the registry is written to disk this often, if it changed")
     drain_s: float = setting(1.5, "how long a leaving node still answers, so that others may deregister at it")
+    clock_offset_s: float = setting(0.0, "for tests: this node's wall clock is so far off")
 
     @property
     def address(self) -> str:

@@ -1,77 +1,101 @@
 """Drives the node: calls `tick` at its deadlines and performs its effects, in order.
 
-One task waits for the next deadline; `perform` wakes it when a step has moved it. A `Send` becomes a task of its own
-(the node allows one message of a kind per peer, so there are at most three per peer); everything else is done at once.
+One task waits for the next deadline; `perform` wakes it only when a step has moved it forward. A `Send` becomes a task
+of its own (the node allows one message of a kind per peer, so there are few); everything else is done at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
+from discovery import clock
 from discovery.effects import Changed, OwnerChanged, Said, Send
 from discovery.eureka.delta import DeltaLog
-from discovery.messages import Envelope, Reply, Request
+from discovery.messages import Envelope, Reply, Request, Sender
 from discovery.node import Node
-from discovery.peers import PeerFailure
+from discovery.peers import KINDS, PeerFailure
 from discovery.watch import Watch
 from shared.errors import BadInput
 from shared.events import Events
 
-Call = Callable[[str, str, Request], Awaitable[tuple[str, Reply]]]
+Call = Callable[[str, Sender, Request], Awaitable[tuple[Sender, Reply]]]
+
+SHORTEST_PAUSE_S = 0.001
+"""The loop's timers count milliseconds: a shorter pause would be none."""
 
 
 class Driver:
+    """`lag_s` is by how much the last tick came late, `worst_lag_s` the most so far; `said` counts events by name."""
+
     def __init__(self, node: Node, call: Call, watch: Watch, delta: DeltaLog, events: Events) -> None:
         self.node = node
+        self.lag_s = 0.0
+        self.worst_lag_s = 0.0
+        self.said: Counter[str] = Counter()
         self._call = call
         self._watch = watch
         self._delta = delta
         self._events = events
         self._wake = asyncio.Event()
+        self._waiting_for = float("-inf")
         self._stepped = asyncio.Event()
         self._covered = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
-        self._failures: dict[str, str] = {}
+        self._failures: dict[str, dict[str, str]] = {}
 
     async def run(self) -> None:
         while True:
-            self.node.tick(time.monotonic())
-            self.perform()
+            due = self.node.next_deadline()
+            now = clock.now()
+            if now >= due:
+                self._note_lag(now - due)
+                self.node.tick(now)
+                self.perform()
+                await asyncio.sleep(0)
+                continue
             self._wake.clear()
-            pause_s = max(self.node.next_deadline() - time.monotonic(), 0.0)
+            self._waiting_for = due
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause_s):
+                async with asyncio.timeout(max(due - now, SHORTEST_PAUSE_S)):
                     await self._wake.wait()
+            self._waiting_for = float("-inf")
 
     async def close(self) -> None:
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
 
-    async def covered(self, at_most_s: float) -> None:
-        """Wait until lists may be served, but no longer than that."""
+    async def covered(self) -> None:
+        """Wait until lists may be served, but no longer than the policy's `hold_s`."""
+        if self._covered.is_set():
+            return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(at_most_s):
+            async with asyncio.timeout(self.node.policy.hold_s):
                 await self._covered.wait()
 
+    def depart(self) -> None:
+        """Begin to say goodbye."""
+        self.node.depart(clock.now())
+        self.perform()
+
     async def told(self, at_most_s: float) -> None:
-        """Wait until every peer that is there has this node's last write, but no longer than that."""
+        """Wait until every peer that is there has what this node has to tell, but no longer than that."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(at_most_s):
                 while not self.node.told:
                     self._stepped.clear()
                     await self._stepped.wait()
 
-    def receive(self, envelope: Envelope) -> Reply:
-        """Raises BadInput."""
+    def receive(self, envelope: Envelope) -> tuple[Sender, Reply]:
+        """This node's answer to a peer. Raises BadInput."""
         if not isinstance(envelope.body, Request):
             raise BadInput("peer message: expected a request, got a reply")
-        reply = self.node.receive(envelope.origin, envelope.body, time.monotonic())
+        reply = self.node.receive(envelope.sender, envelope.body, clock.now())
         self.perform()
-        return reply
+        return self.node.sender, reply
 
     def perform(self) -> None:
         """Do what the last step asks for; to be called after every step."""
@@ -82,31 +106,39 @@ class Driver:
                     self._sending.add(task)
                     task.add_done_callback(self._sending.discard)
                 case Changed(changes):
-                    self._delta.note(changes, time.monotonic())
+                    self._delta.note(changes, clock.now())
                     self._watch.changed(changes)
                 case OwnerChanged(origin, state):
                     self._watch.owner_changed(origin, state)
                     self._events.emit("owner.changed", owner=origin, state=state)
                 case Said(event, fields):
+                    self.said[event] += 1
                     self._events.emit(event, **fields)
         if self.node.covered:
             self._covered.set()
         self._stepped.set()
-        self._wake.set()
+        if self.node.next_deadline() < self._waiting_for:
+            self._wake.set()
 
     async def _send(self, address: str, message: Request) -> None:
+        kind = KINDS[type(message)]
         try:
-            origin, reply = await self._call(address, self.node.origin, message)
+            sender, reply = await self._call(address, self.node.sender, message)
         except PeerFailure as failure:
-            self._say_failure(address, str(failure))
-            self.node.failed(address, message, failure.refused, time.monotonic())
+            self._say_failure(address, kind, str(failure))
+            self.node.failed(address, message, failure.refused, clock.now())
         else:
-            self._failures.pop(address, None)
-            self.node.replied(address, origin, reply, time.monotonic())
+            self._failures.get(address, {}).pop(kind, None)
+            self.node.replied(address, message, sender, reply, clock.now())
         self.perform()
 
-    def _say_failure(self, address: str, reason: str) -> None:
-        """Once for each reason, not once for each probe."""
-        if self._failures.get(address) != reason:
+    def _say_failure(self, address: str, kind: str, reason: str) -> None:
+        """Once for each reason, not once for each probe or each kind of message."""
+        said = self._failures.setdefault(address, {})
+        if reason not in said.values():
             self._events.emit("peer.failed", peer=address, reason=reason)
-        self._failures[address] = reason
+        said[kind] = reason
+
+    def _note_lag(self, lag_s: float) -> None:
+        self.lag_s = lag_s
+        self.worst_lag_s = max(self.worst_lag_s, lag_s)

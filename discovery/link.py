@@ -1,54 +1,96 @@
-"""One peer as this node deals with it: what it has, what is on the way to it, whether it is there.
+"""One address at which a peer answers, or may: what the node there has, what is on the way to it, when to call again.
 
 At most one message of each kind is on the way at a time. That bounds memory without a queue: a slow peer is not sent
 more messages but larger, deduplicated ones, because a push is made from the log when it is sent.
+
+A node that is not there is called again and again, first soon, then seldom, for a day; a seed for ever.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from discovery.membership import Liveness
+from discovery.space import Position
 
-COALESCE_S = 0.005
-"""Wait this long after a change before pushing, so that a burst travels in one message."""
+NEVER = float("inf")
 
-TOUCH_S = 0.2
-"""Collect forwarded heartbeats for this long."""
+RETRY_S = 0.2
+"""While joining, and after a push that failed."""
+
+HINT_S = 1.0
+"""Hearsay leads to a call at most this often."""
+
+FIRST_PAUSE_S = 1.0
+PAUSE_FACTOR = 1.5
+SOON_PAUSE_S = 5.0
+LATE_PAUSE_S = 30.0
+SOON_S = 600.0
+"""A node gone for less is looked for at least every SOON_PAUSE_S, so that a split heals quickly."""
 
 
 @dataclass
 class Link:
-    """`acked` maps an origin to the peer's position in its log, as far as known; `lacking` are logs to repair there."""
+    """`acked` maps an origin to the peer's position in its log, as far as known; `lacking` are logs to repair there.
+
+    `goal`: how far its logs went when it first answered; `synced`: we have been there.
+    `elsewhere`: the node that answers here is known at another address (or is this node itself). `told`: how much of
+    the table of members it has been told.
+    """
 
     address: str
     sync_at: float
+    seed: bool = False
     origin: str | None = None
+    elsewhere: bool = False
     covered: bool = False
     synced: bool = False
-    liveness: Liveness = field(default_factory=Liveness)
-    acked: dict[str, int] = field(default_factory=dict)
+    goal: dict[str, int] | None = None
+    refused: bool = False
+    hinted_at: float = -NEVER
+    lost_at: float | None = None
+    pause_s: float = FIRST_PAUSE_S
+    acked: dict[str, Position] = field(default_factory=dict)
     lacking: set[str] = field(default_factory=set)
     touches: set[str] = field(default_factory=set)
-    push_at: float | None = None
-    touch_at: float | None = None
+    told: int = 0
+    telling: int = 0
+    push_at: float = NEVER
+    touch_at: float = NEVER
     pushing: bool = False
     syncing: bool = False
     touching: bool = False
+    touches_failed: int = 0
 
     def wake_push(self, at: float) -> None:
-        self.push_at = at if self.push_at is None else min(self.push_at, at)
+        self.push_at = min(self.push_at, at)
 
-    def touch(self, key: str, now: float) -> None:
+    def call(self, at: float) -> None:
+        self.sync_at = min(self.sync_at, at)
+
+    def hint(self, now: float) -> None:
+        """Somebody says that a node is there."""
+        if now - self.hinted_at >= HINT_S:
+            self.hinted_at = now
+            self.call(now)
+
+    def touch(self, key: str, at: float) -> None:
         self.touches.add(key)
-        if self.touch_at is None:
-            self.touch_at = now + TOUCH_S
+        self.touch_at = min(self.touch_at, at)
 
-    def deadlines(self) -> list[float]:
+    def answered(self) -> None:
+        self.refused, self.lost_at, self.pause_s = False, None, FIRST_PAUSE_S
+
+    def call_later(self, now: float) -> None:
+        """Nobody usable answered: call again, later each time."""
+        self.lost_at = now if self.lost_at is None else self.lost_at
+        self.sync_at = now + self.pause_s
+        longest = SOON_PAUSE_S if now - self.lost_at < SOON_S else LATE_PAUSE_S
+        self.pause_s = min(self.pause_s * PAUSE_FACTOR, longest)
+
+    def deadline(self) -> float:
         """When this link wants something sent; only of what is not on the way already."""
-        wanted = [] if self.syncing else [self.sync_at]
-        if self.push_at is not None and not self.pushing:
-            wanted.append(self.push_at)
-        if self.touch_at is not None and not self.touching:
-            wanted.append(self.touch_at)
-        return wanted
+        return min(
+            NEVER if self.syncing else self.sync_at,
+            NEVER if self.pushing else self.push_at,
+            NEVER if self.touching else self.touch_at,
+        )

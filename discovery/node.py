@@ -1,72 +1,81 @@
-"""One discovery node: its replica, its links to the peers, and the effects of each step.
+"""One discovery node: its copy of the registry, its peers, and the effects of each step.
 
 A step is a client's operation, a message, a reply, a failed call, or `tick`. Each changes the node and leaves effects
 behind (`discovery.effects`), which the shell collects with `ready()` and performs in order; the outcome of a `Send`
 comes back through `replied` or `failed`.
 
-The shell calls `tick(now)` no earlier than `next_deadline()`. `now` is monotonic seconds; wall time enters once, as
-`wall_at_zero_ms` (wall clock minus monotonic clock at boot), so a step of the wall clock changes nothing.
+The shell calls `tick(now)` no earlier than `next_deadline()`. `now` is seconds of a clock that goes on while the
+machine is suspended (CLOCK_BOOTTIME); the times made from it are in `discovery.clocks`.
+
+A node that finds it was stopped for longer than `fence_s` begins a new, empty log before it does anything else: its
+peers have taken it for dead, and may have what it had.
 
 Not here: what a registration holds and Eureka's rules of status (`discovery.registry`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
 
-from discovery.effects import Changed, Effect, OwnerChanged, Said, Send
-from discovery.lease import MAX_STEP_S, SWEEP_S
-from discovery.link import COALESCE_S, Link
-from discovery.membership import RETRY_S
-from discovery.messages import (
-    Entry,
-    Push,
-    PushReply,
-    Reply,
-    Request,
-    Sync,
-    SyncReply,
-    Touch,
-    TouchReply,
-    epoch_of,
-    node_of,
-)
-from discovery.owners import Owners
+from discovery.clocks import Clocks
+from discovery.effects import Changed, Effect
+from discovery.guards import GuardView
+from discovery.image import FORMAT, Image
+from discovery.link import Link
+from discovery.mesh import BOOT_STEPS, Mesh
+from discovery.messages import Reply, Request, Sender, epoch_of
+from discovery.peer_view import PeerView, peer_views
+from discovery.policy import Policy
 from discovery.record import Record
+from discovery.registration import readable
 from discovery.replica import Replica
+from discovery.space import Space
 from discovery.view import View
 from shared.wire import OwnerState
 
-ALONE_S = 1.0
-"""All seeds refused for this long: there is nobody; serve."""
-
-HOLD_S = 3.0
-"""Serve after this long at the latest, whatever the seeds do."""
-
-BOOT_STEPS = 100_000
+if TYPE_CHECKING:
+    import random
 
 Renewal = Literal["ours", "forwarded", "adopted", "unknown"]
 
 
 class Node:
     def __init__(
-        self, node: str, address: str, seeds: Iterable[str], epoch: int, wall_at_zero_ms: int, now: float
+        self,
+        name: str,
+        address: str,
+        seeds: Iterable[str],
+        *,
+        sysplex: str,
+        now: float,
+        wall_ms: int,
+        rng: random.Random,
+        policy: Policy | None = None,
+        image: Image | None = None,
     ) -> None:
-        """`address` is where this node answers its peers, `seeds` where they may be found (itself is skipped)."""
+        """`address` is where this node answers its peers, `seeds` where they may be found (itself is skipped);
+        `wall_ms` is the wall clock at `now`; `image` is what the last boot of this node saved."""
         self.address = address
-        self.links = {seed: Link(seed, sync_at=now) for seed in seeds if seed != address}
-        self._node = node
-        self._boot_ms = epoch
-        self._wall_at_zero_ms = wall_at_zero_ms
-        self._replica = Replica(f"{node}@{epoch}")
-        self._owners = Owners(self.origin)
-        self._started = now
-        self._covered = not self.links
-        self._running_s = 0.0
-        self._ticked_at = now
-        self._sweep_at = now + SWEEP_S
+        self.policy = policy or Policy()
+        self._name = name
+        self._sysplex = sysplex
+        self._clocks = Clocks(now, wall_ms)
+        boot_ms = wall_ms
+        if image is not None and image.epoch >= wall_ms:  # its clock went back; two such boots must not meet
+            boot_ms = image.epoch + 1 + rng.randrange(BOOT_STEPS)
+        self._replica = Replica(f"{name}@{boot_ms}", self.policy, readable)
+        self._mesh = Mesh(name, address, self._replica, self.policy, self._clocks, rng, now)
+        self._sweep_at = now + self.policy.sweep_s
+        self._wanted_at = now
+        self._guards_on: set[str] = set()
         self._effects: list[Effect] = []
+        for seed in seeds:
+            if seed != address:
+                self._mesh.replication.link(seed, now, seed=True)
+        if image is not None:
+            self._load(image, now)
+        self._mesh.look_covered(now)
 
     # --- asked by anybody
 
@@ -75,13 +84,30 @@ class Node:
         return self._replica.own.origin
 
     @property
+    def sender(self) -> Sender:
+        return Sender(self.origin, self.address)
+
+    @property
     def view(self) -> View:
         return self._replica.view
 
     @property
+    def spaces(self) -> Mapping[str, Space]:
+        return self._replica.spaces
+
+    @property
+    def links(self) -> Mapping[str, Link]:
+        return self._mesh.replication.links
+
+    @property
     def covered(self) -> bool:
         """Whether lists may be served: all a covered peer had is here, or there is no such peer."""
-        return self._covered
+        return self._mesh.joining.covered
+
+    @property
+    def stale(self) -> bool:
+        """Whether something of what is served comes from disk, and no peer has confirmed it."""
+        return bool(self._mesh.joining.provisional)
 
     @property
     def leases(self) -> int:
@@ -91,17 +117,42 @@ class Node:
     @property
     def told(self) -> bool:
         """Whether every peer that is there has all this node has written."""
-        return not any(self._wants_push(link) for link in self.links.values())
+        return self._mesh.replication.told
+
+    @property
+    def health_score(self) -> int:
+        """How much this node doubts itself (`discovery.awareness`)."""
+        return self._mesh.awareness.score
 
     def owners(self) -> dict[str, OwnerState]:
-        return self._owners.states()
+        return self._mesh.judgement.owners.states()
 
     def positions(self) -> dict[str, int]:
-        """How far this node's copy of each origin's log goes."""
-        return {origin: space.max_seq for origin, space in self._replica.spaces.items()}
+        """How far this node's copy of each origin's log goes, as a whole."""
+        return {origin: space.whole_seq for origin, space in self.spaces.items()}
+
+    def hidden(self) -> Mapping[str, int]:
+        """Per dead origin, the longest lease whose records are hidden."""
+        return self.view.hidden()
+
+    def peers(self) -> list[PeerView]:
+        own = (self.origin, self._replica.own.max_seq)
+        return peer_views(self.links.values(), self._mesh.membership, own, self._clocks.running_s)
+
+    def guards(self, now: float) -> list[GuardView]:
+        return [self._replica.guard.view(now), self._mesh.judgement.isolation.view(self._clocks.running_s)]
+
+    def why_not_ready(self) -> list[str]:
+        return self._mesh.joining.why_not()
 
     def wall_ms(self, now: float) -> int:
-        return self._wall_at_zero_ms + int(now * 1000)
+        return self._clocks.wall_ms(now)
+
+    def image(self, now: float) -> Image:
+        """What to save, cheap to make: lists of immutable records."""
+        facts, forgotten = self._mesh.membership.facts(), dict(self._replica.forgotten)
+        epoch, saved = epoch_of(self.origin), self._replica.saved(self._mesh.judgement.dead_s())
+        return Image(FORMAT, self._sysplex, self._name, epoch, facts, forgotten, saved)
 
     def ready(self) -> list[Effect]:
         """The effects since the last call, in order."""
@@ -112,268 +163,139 @@ class Node:
 
     def put(self, record: Record, now: float) -> Record:
         """Write a live record into the own log (rev and seq are given here) and take its lease."""
+        self._enter(now)
         written = self._replica.put(record, self.wall_ms(now), now)
-        self._note_changes(now)
+        self._leave(now)
+        return written
+
+    def put_all(self, records: Iterable[Record], now: float) -> list[Record]:
+        """As `put`, for many in one step."""
+        self._enter(now)
+        written = [self._replica.put(record, self.wall_ms(now), now) for record in records]
+        self._leave(now)
         return written
 
     def renew(self, key: str, now: float) -> Renewal:
         """One heartbeat. A living owner elsewhere is told (forwarded); a dead one's lease is taken over (adopted)."""
-        held = self.view.get(key) or self._hidden(key)
-        if held is None:
+        self._enter(now)
+        if self._replica.leases.renew(key, now):
+            return "ours"
+        held = self._replica.held(key)
+        if held is None or self._mesh.joining.fenced:
             return "unknown"
         origin, record = held
-        if origin == self.origin:
-            self._replica.leases.renew(key, now)
-            return "ours"
-        link = self._link_of(origin)
-        if link is None or self._owners.state(origin) == "dead":
-            self._adopt(record, now)
+        link = self._mesh.replication.link_of(origin)
+        if link is None or self._mesh.judgement.owners.state(origin) == "dead":
+            self._mesh.adopt(record, now)
+            self._leave(now)
             return "adopted"
-        link.touch(key, now)
+        link.touch(key, now + self.policy.touch_s)
         return "forwarded"
+
+    def renew_all(self, keys: Sequence[str], now: float) -> dict[str, Renewal]:
+        """Many heartbeats in one step; returns the outcomes that are not "ours"."""
+        self._enter(now)
+        others = self._replica.leases.renew_all(keys, now)
+        return {key: self.renew(key, now) for key in others}
 
     def leave(self, key: str, now: float) -> bool:
         """Deregister, final for this process of the instance. False: nobody of that id is there."""
+        self._enter(now)
         held = self.view.get(key)
         if held is None:
             return False
         self._replica.leave(held[1], self.wall_ms(now))
-        self._note_changes(now)
+        self._leave(now)
         return True
+
+    def depart(self, now: float) -> None:
+        """This node stops: tell everybody; `told` is True when they know."""
+        self._enter(now)
+        self._mesh.membership.leave()
+        self._leave(now)
 
     # --- peers
 
-    def receive(self, origin: str, message: Request, now: float) -> Reply:
-        """Answer a peer; `origin` is the sender's."""
-        match message:
-            case Push(deltas):
-                self._replica.apply(deltas, self.wall_ms(now))
-                self._judge(now)
-                self._note_changes(now)
-                positions = self.positions()
-                return PushReply({delta.origin: positions.get(delta.origin, 0) for delta in deltas})
-            case Sync():
-                return self._receive_sync(origin, message, now)
-            case Touch(keys):
-                return TouchReply([each for each in keys if self.renew(each, now) == "unknown"])
+    def receive(self, sender: Sender, message: Request, now: float) -> Reply:
+        """Answer a peer."""
+        self._enter(now)
+        reply = self._mesh.receive(sender, message, now)
+        self._leave(now)
+        return reply
 
-    def replied(self, address: str, origin: str, reply: Reply, now: float) -> None:
+    def replied(self, address: str, message: Request, sender: Sender, reply: Reply, now: float) -> None:
         """A peer has answered what was sent to `address`."""
-        link = self.links[address]
-        self._meet(link, origin)
-        link.liveness.answered()
-        match reply:
-            case PushReply(positions):
-                link.pushing = False
-                self._pushed(link, positions, now)
-            case SyncReply():
-                link.syncing = False
-                self._synced(link, reply, now)
-            case TouchReply():
-                link.touching = False
-        self._judge(now)
+        self._enter(now)
+        self._mesh.replied(address, message, sender, reply, now)
+        self._leave(now)
 
     def failed(self, address: str, message: Request, refused: bool, now: float) -> None:
         """What was sent to `address` got no answer; `refused`: nobody listens there."""
-        link = self.links[address]
-        match message:
-            case Push():
-                link.pushing = False
-            case Sync():
-                link.syncing = False
-            case Touch(keys):
-                link.touching = False
-                for key in keys:
-                    link.touch(key, now)
-        link.liveness.failed(refused)
-        link.sync_at = self._next_probe(link, now)
-        self._judge(now)
+        self._enter(now)
+        self._mesh.failed(address, message, refused, now)
+        self._leave(now)
 
     # --- time
 
     def next_deadline(self) -> float:
-        return min([self._sweep_at, *(at for link in self.links.values() for at in link.deadlines())])
+        now = self._clocks.stepped_at
+        running_at = self._clocks.at(self._mesh.running_deadline())
+        self._wanted_at = min(self._sweep_at, self._mesh.deadline(now), running_at)
+        return self._wanted_at
 
     def tick(self, now: float) -> None:
-        self._running_s += min(now - self._ticked_at, MAX_STEP_S)
-        self._ticked_at = now
+        self._mesh.probing.late(now - self._wanted_at)
+        self._enter(now)
         if now >= self._sweep_at:
-            self._sweep_at = now + SWEEP_S
+            self._sweep_at = now + self.policy.sweep_s
             self._sweep(now)
-        self._cover(now)
-        for link in self.links.values():
-            self._send_due(link, now)
+        self._mesh.tick(now)
+        self._leave(now)
 
-    # --- inside: the replica
+    # --- inside
 
-    def _hidden(self, key: str) -> tuple[str, Record] | None:
-        """Something live, hidden with its dead owner: a heartbeat proves that it lives."""
-        known = self.view.known(key)
-        return known if known is not None and known[1].live else None
+    def _load(self, image: Image, now: float) -> None:
+        """Begin with what was saved: provisional, its owners dead since now or longer."""
+        self._replica.load(image, self.wall_ms(now))
+        for saved in image.spaces:
+            self._mesh.judgement.dies(saved.origin, max(saved.dead_s, 0.0))
+            self._mesh.joining.provisional.add(saved.origin)
+        for fact in image.facts:
+            if fact.state != "left" and fact.address != self.address:
+                self._mesh.replication.link(fact.address, now)
+        self._mesh.settle(now)
+        self._replica.take_changes()
 
-    def _adopt(self, record: Record, now: float) -> None:
-        self.put(record, now)
-        self._say("lease.adopted", key=record.key)
+    def _enter(self, now: float) -> None:
+        """A step begins."""
+        gap_s = self._clocks.step(now, self._mesh.judgement.isolation.frozen(self._clocks.running_s))
+        if gap_s > self.policy.fence_s:
+            before = self.origin
+            self._mesh.begin(max(self.wall_ms(now), epoch_of(before) + 1), now, keep=False)
+            self._mesh.rejoin(now)
+            self._mesh.say("node.fenced", before=before, now=self.origin, stopped_s=round(gap_s, 1))
+            self._leave(now)
 
-    def _note_changes(self, now: float) -> None:
+    def _leave(self, now: float) -> None:
+        """A step ends: judgements, changes, and what is to be sent."""
+        self._mesh.settle(now)
         changes = self._replica.take_changes()
         if changes:
             self._effects.append(Changed(tuple(changes)))
-        self._wake_pushes(now + COALESCE_S)
+            self._mesh.replication.changed(now)
+        for record in self._replica.take_poisoned():
+            self._mesh.say("record.quarantined", key=record.key, seq=record.seq)
+        self._effects += self._mesh.take_effects()
+        self._effects += self._mesh.take_sends(now)
 
     def _sweep(self, now: float) -> None:
-        for key, silent_s in self._replica.expire(now, self.wall_ms(now)):
-            self._say("lease.expired", key=key, silent_s=round(silent_s, 1))
-        for origin, dead_s in self._owners.dead(self._running_s):
-            self._replica.hide(origin, dead_s, self.wall_ms(now))
-        self._replica.date(self._running_s)
-        self._replica.collect(self._running_s)
-        self._note_changes(now)
-
-    # --- inside: peers
-
-    def _receive_sync(self, origin: str, message: Sync, now: float) -> SyncReply:
-        link = self.links.get(message.address)
-        if link is None:
-            link = self.links[message.address] = Link(message.address, sync_at=now)
-            self._say("peer.joined", peer=message.address, origin=origin)
-        if link.origin != origin or link.liveness.state != "alive":
-            link.sync_at = now  # it speaks, so it is worth a call
-        self._read_digest(link, message.digest, now)
-        return SyncReply(self._covered, self._digest(), self._replica.deltas_for(message.digest))
-
-    def _synced(self, link: Link, reply: SyncReply, now: float) -> None:
-        self._replica.apply(reply.deltas, self.wall_ms(now))
-        self._read_digest(link, reply.digest, now)
-        positions = self.positions()
-        behind = any(positions.get(entry.origin, 0) < entry.max_seq for entry in reply.digest)
-        link.sync_at = now if behind else self._next_probe(link, now)
-        link.covered = reply.covered
-        link.synced = not behind
-        link.lacking = {origin for origin, seq in positions.items() if link.acked.get(origin, 0) < seq}
-        self._note_changes(now)
-
-    def _pushed(self, link: Link, positions: dict[str, int], now: float) -> None:
-        """Go on at once if the push was of use; a peer that could not take it is left to the next sync."""
-        advanced = any(seq > link.acked.get(origin, 0) for origin, seq in positions.items())
-        link.acked.update(positions)
-        link.lacking.clear()
-        if advanced and self._wants_push(link):
-            link.wake_push(now)
-
-    def _read_digest(self, link: Link, digest: list[Entry], now: float) -> None:
-        """Learn a peer's positions, collected tombstones, who it knows to be dead, and other boots of this node."""
-        self._outlive(digest, now)
-        for entry in digest:
-            link.acked[entry.origin] = entry.max_seq
-            if entry.origin == self.origin:
-                continue
-            space = self._replica.space(entry.origin)
-            if space.max_seq >= entry.max_seq:
-                space.collect(entry.gc_seq)
-            if entry.dead_s >= 0 and self._link_of(entry.origin) is None:
-                self._owners.told_dead(entry.origin, entry.dead_s, self._running_s)
-        self._judge(now)
-
-    def _outlive(self, digest: Iterable[Entry], now: float) -> None:
-        """Go on above later boots of this node that peers know (its clock went back).
-
-        So too when peers have more of this log than was written. The step is this boot's own: two boots that outlive
-        the same third one do not meet.
-        """
-        boots = [entry for entry in digest if node_of(entry.origin) == self._node]
-        latest = max((epoch_of(entry.origin) for entry in boots), default=0)
-        forgotten = any(e.origin == self.origin and e.max_seq > self._replica.own.max_seq for e in boots)
-        if latest > epoch_of(self.origin) or forgotten:
-            before = self.origin
-            self._replica.rebirth(f"{self._node}@{latest + 1 + self._boot_ms % BOOT_STEPS}", self.wall_ms(now))
-            self._owners.own = self.origin
-            self._say("node.reborn", before=before, now=self.origin)
-
-    def _digest(self) -> list[Entry]:
-        return self._replica.digest(dict(self._owners.dead(self._running_s)))
-
-    def _link_of(self, origin: str) -> Link | None:
-        return next((link for link in self.links.values() if link.origin == origin), None)
-
-    def _meet(self, link: Link, origin: str) -> None:
-        if link.origin != origin:
-            link.origin = origin
-            link.acked.clear()
-            self._replica.space(origin)
-            self._say("peer.met", peer=link.address, origin=origin)
-
-    def _judge(self, now: float) -> None:
-        """Bring the owners' states up to date with the links, newer boots and what was heard of the dead."""
-        for origin, state in self._owners.judge(self._replica.spaces, self._linked, self._running_s):
-            self._effects.append(OwnerChanged(origin, state))
-            if state == "dead":
-                self._adopt_touched(origin, now)
-            else:
-                self._replica.show(origin, self.wall_ms(now))
-                self._note_changes(now)
-
-    def _linked(self, origin: str) -> OwnerState | None:
-        link = self._link_of(origin)
-        return link.liveness.state if link else None
-
-    def _adopt_touched(self, origin: str, now: float) -> None:
-        """Heartbeats still queued for an owner that has died are signs of life: take those leases over."""
-        link = self._link_of(origin)
-        if link is None:
-            return
-        for key in sorted(link.touches):
-            held = self.view.get(key)
-            if held is not None and held[0] == origin:
-                self._adopt(held[1], now)
-        link.touches.clear()
-        link.touch_at = None
-
-    def _cover(self, now: float) -> None:
-        if self._covered:
-            return
-        waited_s = now - self._started
-        links = self.links.values()
-        resolved = all(link.synced or (link.liveness.refused and waited_s >= ALONE_S) for link in links)
-        if resolved or waited_s >= HOLD_S or any(link.synced and link.covered for link in links):
-            self._covered = True
-            self._say("node.covered", alone=not any(link.synced for link in links), after_s=round(waited_s, 2))
-
-    def _say(self, event: str, **fields: object) -> None:
-        self._effects.append(Said(event, fields))
-
-    # --- inside: sending
-
-    def _wake_pushes(self, at: float) -> None:
-        for link in self.links.values():
-            if self._wants_push(link):
-                link.wake_push(at)
-
-    def _wants_push(self, link: Link) -> bool:
-        """A peer that is not there is told by the next sync that it answers."""
-        if link.origin is None or link.liveness.state == "dead":
-            return False
-        return bool(link.lacking) or link.acked.get(self.origin, 0) < self._replica.own.max_seq
-
-    def _send_due(self, link: Link, now: float) -> None:
-        if not link.syncing and now >= link.sync_at:
-            link.syncing = True
-            self._effects.append(Send(link.address, Sync(self.address, self._covered, self._digest())))
-        if link.push_at is not None and not link.pushing and now >= link.push_at:
-            self._send_push(link)
-        if link.touch_at is not None and not link.touching and now >= link.touch_at:
-            link.touching, link.touch_at = True, None
-            self._effects.append(Send(link.address, Touch(sorted(link.touches))))
-            link.touches.clear()
-
-    def _send_push(self, link: Link) -> None:
-        link.push_at = None
-        if not self._wants_push(link):
-            return
-        deltas = self._replica.deltas({each: link.acked.get(each, 0) for each in {self.origin, *link.lacking}})
-        if deltas:
-            link.pushing = True
-            self._effects.append(Send(link.address, Push(deltas)))
-
-    def _next_probe(self, link: Link, now: float) -> float:
-        return now + (link.liveness.probe_after_s if self._covered else RETRY_S)
+        wall_ms = self.wall_ms(now)
+        for key, silent_s in self._replica.expire(now, wall_ms):
+            self._mesh.say("lease.expired", key=key, silent_s=round(silent_s, 1))
+        self._mesh.sweep(now)
+        self._replica.date(self._clocks.running_s)
+        self._replica.collect(self._clocks.running_s, wall_ms)
+        for guard in self.guards(now):
+            if guard.on != (guard.name in self._guards_on):
+                self._guards_on ^= {guard.name}
+                self._mesh.say(f"guard.{guard.name}", on=guard.on, why=guard.why)

@@ -1,23 +1,55 @@
 """Calls to the other discovery nodes: one HTTP POST of msgpack per message, signed, over kept-alive connections.
 
-Not here: what to send and when (`discovery.node`); answering peers (`discovery.api`).
+Probes (ping, ask, found) have connections of their own, so that bulk data never delays them; the others share a few,
+one request at a time on each: the node has at most one message of each kind under way to a peer.
+
+A peer says nothing before the one at the other end has proved to hold a key (`discovery.auth`), and asks for that proof
+again whenever a connection was ended from over there.
+
+An authentic answer other than 200, and one that cannot be read, is final: somebody is there who is not of this mesh
+(another sysplex, another protocol version). It counts as refused, and the reason names both sides' values.
+
+Not here: what to send and when (`discovery.node`); answering peers (`discovery.entrance`).
 """
 
 from __future__ import annotations
 
-import aiohttp
+import asyncio
+import errno
+import os
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import urlsplit
 
-from discovery.auth import HEADER, GossipKey
+from discovery import auth
 from discovery.config import DiscoveryConfig
-from discovery.messages import Envelope, Reply, Request, Sync, Touch, decode, encode
-from shared.errors import PlexmeshError
-from shared.net import connector
+from discovery.connection import Answer, Broken, Connection
+from discovery.dialing import Dialer
+from discovery.keyring import KeyRing
+from discovery.messages import Ask, Found, Ping, Push, Reply, Request, Sender, Sync, Touch, decode, encode
+from discovery.traffic import Traffic
+from shared.errors import Forbidden, PlexmeshError
 
 MSGPACK = "application/msgpack"
+PATH = "/peer/v1/"
+
+KINDS: Final[dict[type, str]] = {Ping: "ping", Ask: "ask", Found: "found", Push: "push", Sync: "sync", Touch: "touch"}
+PROBES = frozenset(("ping", "ask", "found"))
+
+BODY_FACTOR: Final = 16
+"""Messages between peers may be this many times as large as a client's."""
+
+ROUND_TRIPS: Final = 4
+"""At most: over a connection that was closed meanwhile, for a proof, with a nonce of an ended boot, the message."""
+
+OWN_FAULTS = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EADDRINUSE))
+"""Failures to connect that say nothing about the peer."""
+
+Ring = Callable[[], KeyRing]
 
 
 class PeerFailure(Exception):
-    """No usable answer; `refused`: the connection was refused or broken, nobody listens there."""
+    """No usable answer; `refused`: nobody of this mesh listens there."""
 
     def __init__(self, reason: str, refused: bool = False) -> None:
         super().__init__(reason)
@@ -25,48 +57,128 @@ class PeerFailure(Exception):
 
 
 class Peers:
-    def __init__(self, config: DiscoveryConfig, key: GossipKey) -> None:
+    def __init__(self, config: DiscoveryConfig, ring: Ring, traffic: Traffic) -> None:
+        """`ring` gives the keys in use."""
         self._config = config
-        self._key = key
-        self._session = aiohttp.ClientSession(connector=connector(config.host))
+        self._ring = ring
+        self._traffic = traffic
+        self._dialer = Dialer(config.host)
+        self._peers: dict[str, Peer] = {}
 
-    async def close(self) -> None:
-        await self._session.close()
+    def close(self) -> None:
+        for peer in self._peers.values():
+            peer.close()
 
-    async def call(self, address: str, origin: str, message: Request) -> tuple[str, Reply]:
-        """Send one message; returns the answering node's origin and its reply. Raises PeerFailure."""
-        path = f"/peer/v1/{_kind(message)}"
-        body = encode(self._config.sysplex, origin, message)
-        mac = self._key.sign(path, body)
-        total_s = self._config.sync_timeout_s if isinstance(message, Sync) else self._config.push_timeout_s
+    async def call(self, address: str, sender: Sender, request: Request) -> tuple[Sender, Reply]:
+        """Send one message; returns who answered, and the reply. Raises PeerFailure."""
+        kind = KINDS[type(request)]
+        peer = self._peers.get(address)
+        if peer is None:
+            peer = self._peers[address] = Peer(address, self._dialer, self._config.body_bytes * BODY_FACTOR)
+        body = encode(self._config.sysplex, sender, request)
+        timeout_s = self._timeout_s(kind)
         try:
-            async with self._session.post(
-                address + path,
-                data=body,
-                headers={"Content-Type": MSGPACK, HEADER: mac},
-                timeout=aiohttp.ClientTimeout(total=total_s),
-            ) as answer:
-                data = await answer.read()
+            async with asyncio.timeout(timeout_s):
+                answer = await peer.post(self._ring(), kind, body)
+            replied = self._read(answer)
         except TimeoutError as error:
-            raise PeerFailure(f"silent for {total_s} s") from error
-        except (aiohttp.ClientConnectionError, OSError) as error:
-            raise PeerFailure(str(error) or type(error).__name__, refused=True) from error
-        except aiohttp.ClientError as error:
-            raise PeerFailure(f"no HTTP answer: {error}") from error
+            self._traffic.failed(kind, "silent")
+            raise PeerFailure(f"silent for {timeout_s} s") from error
+        except OSError as error:
+            self._traffic.failed(kind, "refused")
+            text = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+            raise PeerFailure(f"nobody answers: {text}", refused=error.errno not in OWN_FAULTS) from error
+        except PeerFailure:
+            self._traffic.failed(kind, "unusable")
+            raise
+        self._traffic.called(kind, len(body), len(answer.body))
+        return replied
+
+    def _timeout_s(self, kind: str) -> float:
+        if kind in PROBES:
+            return self._config.ping_timeout_s
+        return self._config.push_timeout_s if kind == "push" else self._config.sync_timeout_s
+
+    def _read(self, answer: Answer) -> tuple[Sender, Reply]:
+        """Raises PeerFailure."""
         if answer.status != 200:
-            raise PeerFailure(f"answered {answer.status}: {data[:200].decode(errors='replace')}")
-        return self._read(mac, data, answer.headers.get(HEADER, ""))
-
-    def _read(self, mac: str, data: bytes, said_mac: str) -> tuple[str, Reply]:
+            raise PeerFailure(f"answered {answer.status}: {_text(answer)}", refused=answer.status < 500)
         try:
-            self._key.check(mac, data, said_mac)
-            envelope: Envelope = decode(self._config.sysplex, data)
+            envelope = decode(self._config.sysplex, answer.body)
         except PlexmeshError as error:
-            raise PeerFailure(str(error)) from error
+            raise PeerFailure(str(error), refused=True) from error
         if isinstance(envelope.body, Request):
-            raise PeerFailure("answered with a request")
-        return envelope.origin, envelope.body
+            raise PeerFailure("answered with a request", refused=True)
+        return envelope.sender, envelope.body
 
 
-def _kind(message: Request) -> str:
-    return "sync" if isinstance(message, Sync) else "touch" if isinstance(message, Touch) else "push"
+class Peer:
+    """One address: connections to it, and the nonce it has given."""
+
+    def __init__(self, address: str, dialer: Dialer, max_body_bytes: int) -> None:
+        self._place = urlsplit(address)
+        self._dialer = dialer
+        self._max_body_bytes = max_body_bytes
+        self._signer = auth.Signer()
+        self._idle: dict[bool, list[Connection]] = {True: [], False: []}
+
+    def close(self) -> None:
+        for connection in [*self._idle[True], *self._idle[False]]:
+            connection.end("this node is closing")
+
+    async def post(self, ring: KeyRing, kind: str, body: bytes) -> Answer:
+        """An authentic answer. Raises OSError, PeerFailure."""
+        idle = self._idle[kind in PROBES]
+        for _ in range(ROUND_TRIPS):
+            connection = _pop_open(idle) or await self._connect()
+            said = body if self._signer.ready else b""
+            header, mac = self._signer.sign(ring, "POST", PATH + kind, said)
+            kept_alive = connection.used
+            try:
+                answer = await connection.post(self._head(kind, header), said)
+            except Broken as broken:
+                if kept_alive and broken.silent:
+                    continue
+                raise
+            if connection.open:
+                idle.append(connection)
+            if not self._challenged(ring, mac, answer):
+                return answer
+        raise PeerFailure("it takes none of the nonces it gives")
+
+    def _challenged(self, ring: KeyRing, mac: str, answer: Answer) -> bool:
+        """Whether this is not the answer yet, but the nonce to ask with. Raises PeerFailure: not from a peer."""
+        try:
+            if answer.status == 401:
+                self._signer.challenged(ring, mac, answer.nonce)
+                return True
+            auth.check_answer(ring, mac, answer.status, answer.mac, answer.body)
+        except Forbidden as error:
+            self._signer.forget()
+            raise PeerFailure(f"a stranger answers {answer.status}: {_text(answer)}") from error
+        return False
+
+    async def _connect(self) -> Connection:
+        """Raises OSError."""
+        sock = await self._dialer.dial(self._place.hostname or "", self._place.port or 80)
+        connection = Connection(self._max_body_bytes, self._signer.forget)
+        await asyncio.get_running_loop().create_connection(lambda: connection, sock=sock)
+        return connection
+
+    def _head(self, kind: str, header: str) -> bytes:
+        place = self._place.netloc
+        return (
+            f"POST {PATH}{kind} HTTP/1.1\r\nHost: {place}\r\nContent-Type: {MSGPACK}\r\n{auth.MAC}: {header}\r\n"
+        ).encode()
+
+
+def _pop_open(idle: list[Connection]) -> Connection | None:
+    while idle:
+        connection = idle.pop()
+        if connection.open:
+            return connection
+    return None
+
+
+def _text(answer: Answer) -> str:
+    return answer.body[:300].decode(errors="replace").strip() or "nothing"

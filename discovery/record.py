@@ -2,7 +2,8 @@
 
 States up to 15 are live and mirror Eureka's statuses. LEFT (deregistered) counts everywhere and is final for its `gen`;
 DROPPED (the lease expired here, or moved to another origin) only empties the origin's own slot: it says "nobody beats
-*here*" and must not outrank a live lease elsewhere.
+*here*" and must not outrank a live lease elsewhere. POISON stands where a record could not be read: its place in the
+log is kept, nothing of it is shown.
 
 `key` is "service/instance id": two services may use one id, many clients send just their host's name. `gen` is the
 process: milliseconds of its start (Eureka's lastDirtyTimestamp) times 2^16. `rev` is the hybrid logical clock of the
@@ -11,12 +12,12 @@ write. `seq` is its place in the origin's log. `body` is the packed `Registratio
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 UP, STARTING, DOWN, OUT_OF_SERVICE, UNKNOWN = 1, 2, 3, 4, 5
-LEFT, DROPPED = 16, 17
+LEFT, DROPPED, POISON = 16, 17, 18
 
 Status = Literal["UP", "STARTING", "DOWN", "OUT_OF_SERVICE", "UNKNOWN"]
 
@@ -30,8 +31,12 @@ STATUS_OF: dict[int, Status] = {
 STATE_OF: dict[str, int] = {status: state for state, status in STATUS_OF.items()}
 
 MAX_BODY_BYTES = 8 * 1024
+MAX_NAME_CHARS = 1024
 
 Rank = tuple[int, bool, int, str]
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_CHARS)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 def key_of(service: str, instance: str) -> str:
@@ -39,14 +44,14 @@ def key_of(service: str, instance: str) -> str:
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    service: str
-    key: str
-    gen: int
-    rev: int
-    seq: int
-    state: int
-    lease_s: int
-    body: bytes
+    service: Name
+    key: Name
+    gen: Count
+    rev: Count
+    seq: Count
+    state: Annotated[int, msgspec.Meta(ge=UP, le=POISON)]
+    lease_s: Count
+    body: Annotated[bytes, msgspec.Meta(max_length=MAX_BODY_BYTES)]
 
     @property
     def live(self) -> bool:
@@ -56,16 +61,13 @@ class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def tombstone(self) -> bool:
         return self.state >= LEFT
 
-    def revised(self, rev: int) -> Record:
-        return msgspec.structs.replace(self, rev=rev)
+    def written(self, rev: int, seq: int) -> Record:
+        """This record with its version and its place in a log."""
+        return Record(self.service, self.key, self.gen, rev, seq, self.state, self.lease_s, self.body)
 
-    def at(self, seq: int) -> Record:
-        """This record at another place of a log."""
-        return msgspec.structs.replace(self, seq=seq)
-
-    def buried(self, state: int, rev: int) -> Record:
+    def buried(self, state: int) -> Record:
         """The tombstone that takes this record's slot."""
-        return msgspec.structs.replace(self, state=state, rev=rev, body=b"")
+        return Record(self.service, self.key, self.gen, self.rev, self.seq, state, self.lease_s, b"")
 
 
 def rank(record: Record, origin: str) -> Rank:

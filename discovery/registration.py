@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from discovery.record import Status, key_of
+from discovery.record import Record, Status, key_of
 from shared.wire import Instance
 
 DEFAULT_CLASS = "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo"
@@ -62,10 +62,7 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     @property
     def effective(self) -> Status:
-        """An operator's word holds over UP and OUT_OF_SERVICE; an instance that says it cannot serve is believed."""
-        if self.status in ("UP", "OUT_OF_SERVICE") and self.override != "UNKNOWN":
-            return self.override
-        return self.status
+        return effective(self.status, self.override)
 
     def seen_by_watchers(self, owner: str, gen: int, rev: int) -> Instance:
         secure = self.secure_port_enabled
@@ -88,6 +85,11 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         )
 
 
+def effective(status: Status, override: Status) -> Status:
+    """An operator's word holds over UP and OUT_OF_SERVICE; an instance that says it cannot serve is believed."""
+    return override if override != "UNKNOWN" and status in ("UP", "OUT_OF_SERVICE") else status
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Registration)
 
@@ -98,3 +100,12 @@ def pack(registration: Registration) -> bytes:
 
 def unpack(body: bytes) -> Registration:
     return _decoder.decode(body)
+
+
+def readable(record: Record) -> bool:
+    """Whether a record's body can be unpacked; a peer of another build may write what this one cannot read."""
+    try:
+        unpack(record.body)
+    except msgspec.DecodeError:
+        return False
+    return True

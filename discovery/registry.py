@@ -6,47 +6,73 @@ Eureka's rules, with these departures, all for the better:
   - a registration with status DOWN within `LATE_DOWN_S` of a deregistration is answered and not stored: clients send
     both at shutdown, and the wrong order would leave a ghost
 
+plexmesh's own clients may name their process (`gen`) and are told what Eureka's are not: that a newer process has their
+id, or that theirs has left (Gone). They register many at once, all or none (`register_all`); saying again what is held
+here already renews the lease and writes nothing.
+
 Source: Netflix Eureka, AbstractInstanceRegistry (register, renew, statusUpdate, deleteStatusOverride).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 from cachetools import TTLCache
 
 from discovery.node import Node, Renewal
-from discovery.record import MAX_BODY_BYTES, STATE_OF, Record, Status
-from discovery.registration import Registration, pack, unpack
-from discovery.view import Held
-from shared.errors import BadInput, NotFound
-from shared.wire import Instance
+from discovery.record import LEFT, MAX_BODY_BYTES, STATE_OF, Record, Status, key_of
+from discovery.registration import Registration, effective, pack, unpack
+from shared.errors import BadInput, Conflict, Gone, NotFound, PlexmeshError
 
 LATE_DOWN_S = 10.0
 
 GEN_SHIFT = 16
 
+MAX_INSTANCES = 10_000
+
 
 class Registry:
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, max_instances: int = MAX_INSTANCES) -> None:
+        """`max_instances`: of one service."""
         self.node = node
+        self._max_instances = max_instances
         self._now = 0.0
         self._left: TTLCache[str, bool] = TTLCache(10_000, LATE_DOWN_S, timer=lambda: self._now)
 
     # --- changes
 
     def register(self, given: Registration, now: float) -> None:
-        """Raises BadInput: too large."""
+        """Raises BadInput: too large, or one too many."""
         self._now = now
         if given.status == "DOWN" and given.key in self._left:
             return
         held = self.node.view.get(given.key)
+        if held is None:
+            self._check_room({given.service: 1}, BadInput)
         before = unpack(held[1].body) if held else None
         if before is not None and 0 < given.dirty_ms < before.dirty_ms:
             self.node.renew(given.key, now)  # an older saying of a process we know better
             return
-        self._write(self._completed(given, before, now), self._gen(given, now), now)
+        self._write(self._completed(given, before, self.node.wall_ms(now)), self._gen(given, now), now)
+
+    def register_all(
+        self, given: Sequence[Registration], gens: Sequence[int], now: float, fields: Sequence[str]
+    ) -> list[Record]:
+        """Register as plexmesh's own clients do, all or none; `gens` are their processes, 0 where none is given.
+
+        Returns how each is held. Raises Gone, Conflict, BadInput, calling each what `fields` does (empty: just one).
+        """
+        keys = [each.key for each in given]
+        self._check_new(keys, given, fields)
+        wall_ms = self.node.wall_ms(now)
+        planned = [self._planned(*each, wall_ms) for each in zip(keys, given, gens, fields, strict=True)]
+        written = iter(self.node.put_all([record for record in planned if not record.seq], now))
+        held = [record.key for record in planned if record.seq]
+        if held:
+            self.node.renew_all(held, now)
+        return [record if record.seq else next(written) for record in planned]
 
     def renew(self, key: str, dirty_ms: int, now: float) -> Renewal:
         """`dirty_ms`: the client's lastDirtyTimestamp, 0 = not given; one newer than ours means: register again."""
@@ -60,6 +86,14 @@ class Registry:
         self._now = now
         self._left[key] = True
         return self.node.leave(key, now)
+
+    def remove(self, key: str, gen: int, now: float) -> None:
+        """Deregister as plexmesh's own clients do; `gen`: only that process, 0: whichever. Raises NotFound, Gone."""
+        known = self.node.view.known(key)
+        if known is not None:
+            self._check_process("gen", known[1], gen or known[1].gen)
+        if not self.cancel(key, now):
+            raise NotFound(f"{key}: no such instance")
 
     def override(self, key: str, status: Status, dirty_ms: int, now: float) -> None:
         """Put an operator's status over the instance's own. Raises NotFound."""
@@ -94,28 +128,78 @@ class Registry:
         for service in self.node.view.services():
             yield from self.of(service)
 
+    # --- inside: all or none
+
+    def _check_new(self, keys: Sequence[str], given: Sequence[Registration], fields: Sequence[str]) -> None:
+        """Raises BadInput, Conflict."""
+        first: dict[str, int] = {}
+        for index, key in enumerate(keys):
+            if first.setdefault(key, index) != index:
+                raise BadInput(f"{fields[index]}: {key!r}, expected another one than {fields[first[key]]}")
+        view = self.node.view
+        self._check_room(
+            Counter(each.service for key, each in zip(keys, given, strict=True) if key not in view), Conflict
+        )
+
+    def _check_room(self, new: Mapping[str, int], error: type[PlexmeshError]) -> None:
+        for service, count in new.items():
+            held = self.node.view.count(service)
+            if held + count > self._max_instances:
+                raise error(
+                    f"service {service!r}: {count} more than its {held} instances, "
+                    f"expected at most {self._max_instances} in all"
+                )
+
+    def _check_process(self, field: str, known: Record, gen: int) -> None:
+        """Raises Gone: that process is not the one that may speak for the instance any more."""
+        if gen < known.gen:
+            raise Gone(f"{field}: {gen} for {known.key!r}, expected {known.gen} or more: a newer process has this id")
+        if gen == known.gen and known.state == LEFT:
+            raise Gone(f"{field}: {gen} for {known.key!r}, expected a larger one: this process has left")
+
+    def _planned(self, key: str, given: Registration, gen: int, field: str, wall_ms: int) -> Record:
+        """What is to be written; the record that is held if that says the same already."""
+        held = self.node.view.get(key)
+        known = held or self.node.view.known(key)
+        if known is None:
+            return self._record(self._completed(given, None, wall_ms), gen or wall_ms << GEN_SHIFT, field)
+        if gen:
+            self._check_process(f"{field}.gen" if field else "gen", known[1], gen)
+        before = unpack(held[1].body) if held else None
+        completed = self._completed(given, before, wall_ms)
+        if held is not None and before is not None and held[0] == self.node.origin and gen in (0, held[1].gen):
+            stamps = {"dirty_ms": before.dirty_ms, "updated_ms": before.updated_ms}
+            if msgspec.structs.replace(completed, **stamps) == before:
+                return held[1]
+        return self._record(completed, gen or self._newer(wall_ms << GEN_SHIFT, known[1]), field)
+
     # --- inside
 
     def _gen(self, given: Registration, now: float) -> int:
-        """The process this is: its own stamp, or the time of arrival; past a deregistration it is a new process."""
+        """The process this is: its own stamp, or the time of arrival."""
         gen = (given.dirty_ms or self.node.wall_ms(now)) << GEN_SHIFT
         known = self.node.view.known(given.key)
-        if known is None:
-            return gen
-        return max(gen, known[1].gen + (1 if known[1].tombstone else 0))
+        return gen if known is None else self._newer(gen, known[1])
 
-    def _completed(self, given: Registration, before: Registration | None, now: float) -> Registration:
+    @staticmethod
+    def _newer(gen: int, known: Record) -> int:
+        """Never below what is known; past a deregistration it is a new process."""
+        return max(gen, known.gen + (1 if known.tombstone else 0))
+
+    def _completed(self, given: Registration, before: Registration | None, wall_ms: int) -> Registration:
         """What clients leave out: the stamps, and an override that stands."""
-        wall_ms = self.node.wall_ms(now)
-        full = msgspec.structs.replace(
+        override = before.override if before and given.override == "UNKNOWN" else given.override
+        up_ms = given.up_ms
+        if effective(given.status, override) == "UP":
+            up_ms = before.up_ms if before is not None and before.effective == "UP" and before.up_ms else wall_ms
+        return msgspec.structs.replace(
             given,
             dirty_ms=given.dirty_ms or wall_ms,
             registered_ms=before.registered_ms if before else wall_ms,
-            override=before.override if before and given.override == "UNKNOWN" else given.override,
+            updated_ms=wall_ms,
+            override=override,
+            up_ms=up_ms,
         )
-        was_up = before is not None and before.effective == "UP" and before.up_ms
-        up_ms = before.up_ms if before and was_up else wall_ms
-        return msgspec.structs.replace(full, up_ms=up_ms) if full.effective == "UP" else full
 
     def _rewrite(self, registration: Registration, now: float) -> None:
         held = self.node.view.get(registration.key)
@@ -123,14 +207,13 @@ class Registry:
 
     def _write(self, registration: Registration, gen: int, now: float) -> None:
         registration = msgspec.structs.replace(registration, updated_ms=self.node.wall_ms(now))
+        self.node.put(self._record(registration, gen), now)
+
+    def _record(self, registration: Registration, gen: int, where: str = "") -> Record:
+        """To be written (`seq` 0). Raises BadInput."""
         body = pack(registration)
         if len(body) > MAX_BODY_BYTES:
-            raise BadInput(f"instance {registration.instance!r}: {len(body)} bytes, at most {MAX_BODY_BYTES} allowed")
+            raise BadInput(f"{where or 'instance'}: {len(body)} bytes, expected at most {MAX_BODY_BYTES}")
+        service = registration.service
         state = STATE_OF[registration.effective]
-        record = Record(registration.service, registration.key, gen, 0, 0, state, registration.lease_s, body)
-        self.node.put(record, now)
-
-
-def seen_by_watchers(held: Held) -> Instance:
-    origin, record = held
-    return unpack(record.body).seen_by_watchers(origin, record.gen, record.rev)
+        return Record(service, key_of(service, registration.instance), gen, 0, 0, state, registration.lease_s, body)

@@ -2,7 +2,8 @@
 
 The view is a function of the logs and of what is hidden: nothing in it decides anything, it can be rebuilt at any time.
 A dead origin's live records are hidden by the length of their lease (`hide`): those whose grace has run out no longer
-compete; its LEFT marks always do. `update` re-picks the named instances only.
+compete; its LEFT marks always do. How far an origin is hidden is a lease length that occurs in it, so it changes seldom
+and two nodes can compare it. `update` re-picks the named instances only.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class Change(NamedTuple):
 class View:
     def __init__(self, spaces: Mapping[str, Space]) -> None:
         self._spaces = spaces
-        self._hidden: dict[str, float] = {}
+        self._hidden: dict[str, int] = {}
+        self._next_hide: dict[str, tuple[int, float]] = {}
         self._visible: dict[str, Held] = {}
         self._services: dict[str, set[str]] = {}
 
@@ -37,6 +39,10 @@ class View:
 
     def __contains__(self, key: str) -> bool:
         return key in self._visible
+
+    def count(self, service: str) -> int:
+        """How many instances of a service are visible."""
+        return len(self._services.get(service, ()))
 
     def get(self, key: str) -> Held | None:
         """(origin, record) of a visible instance."""
@@ -60,17 +66,37 @@ class View:
         ]
         return max(said, key=lambda each: rank(each[1], each[0]), default=None)
 
-    def hide(self, origin: str, lease_s: float) -> list[str]:
-        """Hide that origin's live records with a lease of `lease_s` or less; returns the instances to update."""
-        before = self._hidden.get(origin, -1.0)
-        if lease_s <= before:
-            return []
-        self._hidden[origin] = lease_s
+    def hidden(self) -> dict[str, int]:
+        """Per dead origin, the longest lease whose records are hidden."""
+        return self._hidden
+
+    def hide(self, origin: str, dead_s: float) -> list[str]:
+        """Hide that origin's live records with a lease of `dead_s` or less; returns the instances to update."""
         space = self._spaces.get(origin)
-        return [r.key for r in space.items.values() if before < r.lease_s <= lease_s] if space else []
+        if space is None:
+            return []
+        seen_seq, next_s = self._next_hide.get(origin, (-1, 0.0))
+        if seen_seq == space.max_seq and dead_s < next_s:
+            return []
+        before = self._hidden.get(origin, -1)
+        leases = {record.lease_s for record in space.items.values() if record.live}
+        ripe = max((lease_s for lease_s in leases if lease_s <= dead_s), default=before)
+        later = min((lease_s for lease_s in leases if lease_s > dead_s), default=float("inf"))
+        self._next_hide[origin] = (space.max_seq, later)
+        if ripe <= before:
+            return []
+        self._hidden[origin] = ripe
+        return [record.key for record in space.items.values() if record.live and before < record.lease_s <= ripe]
+
+    def hides_all(self, origin: str) -> bool:
+        """Whether nothing of that origin competes any more, LEFT marks aside."""
+        space = self._spaces.get(origin)
+        longest = max((record.lease_s for record in space.items.values() if record.live), default=-1) if space else -1
+        return longest <= self._hidden.get(origin, -1)
 
     def show(self, origin: str) -> list[str]:
         """Undo `hide`; returns the instances to update."""
+        self._next_hide.pop(origin, None)
         if self._hidden.pop(origin, None) is None:
             return []
         space = self._spaces.get(origin)
@@ -89,7 +115,7 @@ class View:
     def _pick(self, key: str) -> Held | None:
         best: Held | None = None
         for origin, space in self._spaces.items():
-            record = space.get(key)
+            record = space.items.get(key)
             if record is None or not self._competes(origin, record):
                 continue
             if best is None or rank(record, origin) > rank(best[1], best[0]):
@@ -111,4 +137,4 @@ class View:
     def _competes(self, origin: str, record: Record) -> bool:
         if record.state == LEFT:
             return True
-        return record.live and record.lease_s > self._hidden.get(origin, -1.0)
+        return record.live and record.lease_s > self._hidden.get(origin, -1)

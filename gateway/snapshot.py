@@ -4,10 +4,11 @@ Requests read one `Snapshot`; it is replaced in one assignment, so a request see
 Instances that are not UP stay known: a service with instances of which none is usable is answered differently (503)
 from one nobody has heard of (404). Only UP instances are candidates.
 
-The fold keeps a stream's set in step with the sender's: each stream begins with the whole set and a mark that says so.
-Until that mark the set is built aside, so that a stream that breaks off early changes nothing; at it the set is
-swapped, and what it does not hold is gone. Later changes are shown at each mark. A mark whose count or checksum differs
-from ours means that a change was lost: `OutOfStep`, and a new stream.
+The fold keeps its set in step with the sender's. What a stream says is kept aside until a mark: at one that says
+`whole` it is the set, and what it does not hold is gone; at any other it is a change of the set, and shown with it. So
+a stream that breaks off leaves the set at its last mark, whose token the next stream, of whichever node, goes on from.
+A mark whose count or checksum differs from ours means that a change was lost: `OutOfStep`, and all anew, without a
+token.
 
 Not here: what this gateway has learned about an instance by itself (`health`).
 """
@@ -143,29 +144,52 @@ class _Set:
             del self.services[old.service]
 
 
+@dataclass(slots=True)
+class _Aside:
+    """What was said since the last mark, and of what nothing is left."""
+
+    said: _Set = field(default_factory=_Set)
+    gone: dict[str, None] = field(default_factory=dict)
+
+    def put(self, instance: Instance) -> None:
+        self.said.put(instance)
+        self.gone.pop(instance.key, None)
+
+    def remove(self, key: str) -> None:
+        self.said.remove(key)
+        self.gone[key] = None
+
+
 class Fold:
-    """Watch events in, snapshots out. `begin` is called when a stream is opened."""
+    """Watch events in, snapshots out. `begin` is called when a stream is opened, with `token` as where it goes on."""
 
     def __init__(self) -> None:
         self.snapshot = EMPTY
+        self.token = ""
+        """Of the last mark; empty: a stream is to begin with the whole set."""
         self._set = _Set()
+        self._aside = _Aside()
         self._whole = False
 
     def begin(self) -> None:
-        self._set = _Set()
-        self._whole = False
+        self._aside = _Aside()
+        self._whole = bool(self.token)
+
+    def forget(self) -> None:
+        """What was folded is not to be relied on; the snapshot stays in force until there is another."""
+        self.token = ""
 
     def apply(self, event: WatchEvent) -> Snapshot | None:
         """The next snapshot when the event completes one. Raises OutOfStep."""
         match event:
             case Put(instances):
                 for instance in instances:
-                    self._set.put(instance)
+                    self._aside.put(instance)
             case Del(keys):
                 for key in keys:
-                    self._set.remove(key)
+                    self._aside.remove(key)
             case Owner(owner, state):
-                self._set.owners[owner] = state
+                self._aside.said.owners[owner] = state
             case Mark():
                 return self._mark(event)
         return None
@@ -173,11 +197,25 @@ class Fold:
     def _mark(self, mark: Mark) -> Snapshot | None:
         if not (self._whole or mark.whole):
             return None
-        if mark.count != len(self._set.instances) or mark.checksum != self._set.parts:
-            raise OutOfStep(f"{len(self._set.instances)} instances here, {mark.count} there, at {mark.token}")
         self._whole = True
+        aside, self._aside = self._aside, _Aside()
+        if mark.whole:
+            self._set = aside.said
+        else:
+            self._change(aside)
+        if mark.count != len(self._set.instances) or mark.checksum != self._set.parts:
+            self.forget()
+            raise OutOfStep(f"{len(self._set.instances)} instances here, {mark.count} there, at {mark.token}")
+        self.token = mark.token
         self.snapshot = self._next(mark.token)
         return self.snapshot
+
+    def _change(self, aside: _Aside) -> None:
+        for key in aside.gone:
+            self._set.remove(key)
+        for instance in aside.said.instances.values():
+            self._set.put(instance)
+        self._set.owners |= aside.said.owners
 
     def _next(self, token: str) -> Snapshot:
         now, old = self._set, self.snapshot

@@ -4,9 +4,9 @@
        ▲                                   │
        └──────── reachable again ──────────┘
 
-Each stream begins with the whole set; `snapshot.Fold` builds it aside, so moving from one node to another never shows a
-gap. While no node answers, the last snapshot stays in force: requests go on. A stream without a byte for
-`watch_silence_s` is dead (discovery sends a mark at least every 5 s).
+A new stream goes on from the token of the last mark, which holds at every node: moving from one to another costs what
+has changed meanwhile, and `snapshot.Fold` never shows a gap. While no node answers, the last snapshot stays in force:
+requests go on. A stream without a byte for `watch_silence_s` is dead (discovery sends a mark at least every 5 s).
 """
 
 from __future__ import annotations
@@ -100,7 +100,12 @@ class Watch:
         self.following, self.trouble = "", why
 
     async def _follow(self, session: aiohttp.ClientSession, node: str) -> None:
-        async with session.get(f"{node}/v1/watch", headers={"Accept": "text/event-stream"}) as answer:
+        headers = {"Accept": "text/event-stream"}
+        if self._fold.token:
+            headers["Last-Event-ID"] = self._fold.token
+        async with session.get(f"{node}/v1/watch", headers=headers) as answer:
+            if answer.status == 400:
+                self._fold.forget()  # of another make, it does not know this token
             if answer.status != 200:
                 raise Unavailable(f"it answered {answer.status}")
             self._meters.watch_connects += 1

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from discovery.node import Node
 from shared.wire import LPAR_KEY, Del, Instance, Mark, Owner, OwnerState, Put, Status, WatchEvent, checksum
 
 DEADLINE_S = 10.0
@@ -23,6 +25,12 @@ async def until(condition: Callable[[], object], what: str = "", deadline_s: flo
     while not condition():
         assert loop.time() < end, f"not in {deadline_s} s: {what or condition}"
         await asyncio.sleep(0.005)
+
+
+def a_node(name: str = "A", address: str = "http://a", seeds: Sequence[str] = (), **more: Any) -> Node:
+    """A discovery node at time 0, on its own unless it has seeds."""
+    more = {"sysplex": "PLEX1", "now": 0.0, "wall_ms": 1_700_000_000_000, "rng": random.Random(1)} | more
+    return Node(name, address, seeds, **more)
 
 
 def an_instance(

@@ -8,25 +8,24 @@
     PUT    apps/{app}/{id}/metadata      add metadata                200, 404
     GET    apps, apps/delta, apps/{app}, apps/{app}/{id}, instances/{id}
 
-Lists wait for a joining node (at most `HOLD_S`) rather than answer 403 or 503, which clients take badly. A GET of one
+Lists wait for a joining node (at most 3 s) rather than answer 403 or 503, which clients take badly. A GET of one
 instance that carries both `status` and `lastDirtyTimestamp` is how one client sends its heartbeat, and counts as one.
 """
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from cachetools import LRUCache
 
+from discovery import clock
 from discovery.driver import Driver
 from discovery.eureka import delta, document
 from discovery.eureka.decode import decode_json
 from discovery.eureka.paths import segments
 from discovery.eureka.render import media_type, render
-from discovery.node import HOLD_S
 from discovery.record import STATE_OF, STATUS_OF, Status, key_of
 from discovery.registry import Registry
 from shared.errors import BadInput, NotFound, PlexmeshError
@@ -95,13 +94,13 @@ class EurekaApi:
         if "xml" in request.content_type:
             return web.Response(status=415, text="expected a body of type application/json")
         given = decode_json(await request.read(), app)
-        self._registry.register(given, time.monotonic())
+        self._registry.register(given, clock.now())
         self._driver.perform()
         return _empty(request, 204)
 
     async def renew(self, request: web.Request, app: str, instance: str) -> web.Response:
         key = key_of(app.lower(), instance)
-        renewal = self._registry.renew(key, _dirty_ms(request), time.monotonic())
+        renewal = self._registry.renew(key, _dirty_ms(request), clock.now())
         self._driver.perform()
         if renewal == "unknown":
             raise NotFound(key)
@@ -112,44 +111,44 @@ class EurekaApi:
         return answer
 
     async def cancel(self, request: web.Request, app: str, instance: str) -> web.Response:
-        found = self._registry.cancel(key_of(app.lower(), instance), time.monotonic())
+        found = self._registry.cancel(key_of(app.lower(), instance), clock.now())
         self._driver.perform()
         return _empty(request, 200 if found else 404)
 
     async def override(self, request: web.Request, app: str, instance: str) -> web.Response:
         status = _status(request.query.get("value"))
-        self._registry.override(key_of(app.lower(), instance), status, _dirty_ms(request), time.monotonic())
+        self._registry.override(key_of(app.lower(), instance), status, _dirty_ms(request), clock.now())
         self._driver.perform()
         return _empty(request, 200)
 
     async def clear_override(self, request: web.Request, app: str, instance: str) -> web.Response:
-        self._registry.clear_override(key_of(app.lower(), instance), time.monotonic())
+        self._registry.clear_override(key_of(app.lower(), instance), clock.now())
         self._driver.perform()
         return _empty(request, 200)
 
     async def annotate(self, request: web.Request, app: str, instance: str) -> web.Response:
         added = {name: request.query[name] for name in request.query}
-        self._registry.annotate(key_of(app.lower(), instance), added, time.monotonic())
+        self._registry.annotate(key_of(app.lower(), instance), added, clock.now())
         self._driver.perform()
         return _empty(request, 200)
 
     # --- reading
 
     async def list_all(self, request: web.Request) -> web.Response:
-        await self._driver.covered(HOLD_S)
+        await self._driver.covered()
         documents = [document.instance(each) for each in self._registry.all()]
         return _answer(request, "applications", document.applications(documents, FULL_VERSION, self._hashcode()))
 
     async def list_delta(self, request: web.Request) -> web.Response:
-        await self._driver.covered(HOLD_S)
-        now = time.monotonic()
+        await self._driver.covered()
+        now = clock.now()
         entries = self._changes.current(now)
         documents = delta.documents(entries, self._registry.node.wall_ms(now))
         listed = document.applications(documents, delta.version(entries), self._hashcode())
         return _answer(request, "applications", listed)
 
     async def list_app(self, request: web.Request, app: str) -> web.Response:
-        await self._driver.covered(HOLD_S)
+        await self._driver.covered()
         documents = [document.instance(each) for each in self._registry.of(app)]
         if not documents:
             raise NotFound(app)

@@ -1,20 +1,23 @@
-"""Registrations in and out: Eureka's rules of stamps and overrides, and where plexmesh departs from them."""
+"""Registrations in and out: Eureka's rules of stamps and overrides, where plexmesh departs from them, and its own."""
+
+import random
 
 import msgspec
 import pytest
 
 from discovery.node import Node
-from discovery.record import MAX_BODY_BYTES
-from discovery.registration import Registration
-from discovery.registry import LATE_DOWN_S, Registry
-from shared.errors import BadInput, NotFound
+from discovery.record import MAX_BODY_BYTES, Record
+from discovery.registration import Registration, pack
+from discovery.registry import GEN_SHIFT, LATE_DOWN_S, Registry
+from shared.errors import BadInput, Conflict, Gone, NotFound
 
 WALL_MS = 1_700_000_000_000
 KEY = "orders/a"
 
 
-def new() -> Registry:
-    return Registry(Node("A", "http://a", [], WALL_MS, WALL_MS, 0.0))
+def new(max_instances: int = 100) -> Registry:
+    node = Node("A", "http://a", [], sysplex="P", now=0.0, wall_ms=WALL_MS, rng=random.Random(1))
+    return Registry(node, max_instances)
 
 
 def given(**fields: object) -> Registration:
@@ -133,3 +136,112 @@ def test_operations_on_the_unknown_say_so() -> None:
         registry.clear_override(KEY, 0.0)
     with pytest.raises(NotFound):
         registry.annotate(KEY, {}, 0.0)
+
+
+# --- plexmesh's own clients: processes, many at once
+
+
+def register(registry: Registry, *several: Registration, gen: int = 0, now: float = 0.0) -> list[Record]:
+    fields = [f"instances[{index}]" for index in range(len(several))]
+    return registry.register_all(several, [gen] * len(several), now, fields)
+
+
+def test_a_newer_process_takes_the_id_and_the_older_one_is_told() -> None:
+    registry = new()
+    (first,) = register(registry, given(), gen=7)
+    (second,) = register(registry, given(ip="192.0.2.9"), gen=8)
+    assert (first.gen, second.gen) == (7, 8)
+    with pytest.raises(Gone, match=r"instances\[0\].gen: 7 .* expected 8 or more"):
+        register(registry, given(), gen=7)
+    assert registry.get(KEY).ip == "192.0.2.9"
+
+
+def test_a_process_that_has_left_does_not_come_back_and_a_newer_one_may() -> None:
+    registry = new()
+    register(registry, given(), gen=7)
+    registry.remove(KEY, 7, 1.0)
+    with pytest.raises(Gone, match="this process has left"):
+        register(registry, given(), gen=7, now=2.0)
+    with pytest.raises(Gone):
+        registry.remove(KEY, 0, 2.0)
+    register(registry, given(), gen=8, now=3.0)
+    assert registry.get(KEY).status == "UP"
+
+
+def test_only_the_named_process_is_deregistered() -> None:
+    registry = new()
+    register(registry, given(), gen=7)
+    with pytest.raises(Gone):
+        registry.remove(KEY, 6, 1.0)
+    registry.remove(KEY, 7, 1.0)
+    with pytest.raises(NotFound):
+        registry.remove("orders/nobody", 0, 1.0)
+
+
+def test_without_a_number_a_process_is_as_new_as_its_arrival_and_never_older_than_what_is_known() -> None:
+    registry = new()
+    (first,) = register(registry, given(), now=5.0)
+    assert first.gen == (WALL_MS + 5_000) << GEN_SHIFT
+    (ahead,) = register(registry, given(instance="b"), gen=2**62)
+    (second,) = register(registry, given(instance="b", ip="192.0.2.2"), now=6.0)
+    assert second.gen == ahead.gen
+    registry.remove("orders/b", 0, 7.0)
+    (third,) = register(registry, given(instance="b"), now=8.0)
+    assert third.gen == ahead.gen + 1
+
+
+def test_saying_the_same_again_renews_and_writes_nothing() -> None:
+    registry = new()
+    (first,) = register(registry, given(lease_s=10))
+    for now in range(1, 19):
+        registry.node.tick(float(now))
+        if now == 9:
+            assert register(registry, given(lease_s=10), now=9.0) == [first]
+    assert registry.node.positions()[registry.node.origin] == 1
+    assert KEY in registry.node.view
+    (changed,) = register(registry, given(lease_s=10, status="OUT_OF_SERVICE"), now=19.0)
+    assert changed.seq == 2
+
+
+def test_of_many_all_are_registered_or_none() -> None:
+    registry = new()
+    register(registry, given(instance="old"), gen=9)
+    with pytest.raises(Gone, match=r"instances\[1\].gen"):
+        register(registry, given(instance="new"), given(instance="old"), gen=8)
+    with pytest.raises(BadInput, match=r"instances\[1\]: \d+ bytes"):
+        register(registry, given(instance="new"), given(instance="big", metadata={"k": "v" * MAX_BODY_BYTES}))
+    with pytest.raises(BadInput, match=r"instances\[2\]: 'orders/new', expected another one than instances\[0\]"):
+        register(registry, given(instance="new"), given(instance="other"), given(instance="new"))
+    assert [each.instance for each in registry.all()] == ["old"]
+
+
+def test_a_service_has_a_bound_and_others_are_not_affected() -> None:
+    registry = new(max_instances=3)
+    register(registry, given(instance="a"), given(instance="b"))
+    with pytest.raises(Conflict, match="2 more than its 2 instances, expected at most 3"):
+        register(registry, given(instance="a"), given(instance="c"), given(instance="d"))
+    register(registry, given(app="MAIL", instance="c"), given(instance="a", ip="192.0.2.7"))
+    assert len(list(registry.all())) == 3
+
+
+def test_one_instance_too_many_is_bad_input_to_eurekas_clients() -> None:
+    registry = new(max_instances=1)
+    registry.register(given(), 0.0)
+    with pytest.raises(BadInput, match="1 more than its 1 instances"):
+        registry.register(given(instance="b"), 1.0)
+    registry.register(given(dirty_ms=WALL_MS + 1), 2.0)
+
+
+def test_an_override_survives_the_own_way_of_registering_too() -> None:
+    registry = new()
+    register(registry, given())
+    registry.override(KEY, "OUT_OF_SERVICE", 0, 1.0)
+    register(registry, given(ip="192.0.2.3"), now=2.0)
+    assert registry.get(KEY).effective == "OUT_OF_SERVICE"
+
+
+def test_what_is_written_is_what_was_said() -> None:
+    registry = new()
+    (record,) = register(registry, given(metadata={"a": "1"}), gen=3)
+    assert record.body == pack(registry.get(KEY))
+    assert (record.service, record.key, record.lease_s) == ("orders", KEY, 90)

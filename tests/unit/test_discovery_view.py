@@ -16,13 +16,17 @@ def record(key: str, rev: int = 1, state: int = UP, lease_s: int = 15, service: 
     return Record(service, key, 1, rev, 0, state, lease_s, b"")
 
 
+def write(space: Space, saying: Record) -> None:
+    space.write(saying, saying.rev)
+
+
 def test_the_best_record_is_shown_and_changes_are_told() -> None:
     logs = spaces("A@1", "B@1")
     view = View(logs)
-    logs["A@1"].write(record("a", rev=1))
+    write(logs["A@1"], record("a", rev=1))
     (first,) = view.update(["a"])
     assert (first.before, first.after and first.after[0]) == (None, "A@1")
-    logs["B@1"].write(record("a", rev=2))
+    write(logs["B@1"], record("a", rev=2))
     (second,) = view.update(["a"])
     assert second.after is not None
     assert second.after[0] == "B@1"
@@ -32,8 +36,8 @@ def test_the_best_record_is_shown_and_changes_are_told() -> None:
 def test_an_expiry_here_does_not_outrank_a_live_lease_elsewhere() -> None:
     logs = spaces("A@1", "B@1")
     view = View(logs)
-    logs["A@1"].write(record("a", rev=1))
-    logs["B@1"].write(record("a", rev=9, state=DROPPED))
+    write(logs["A@1"], record("a", rev=1))
+    write(logs["B@1"], record("a", rev=9, state=DROPPED))
     view.update(["a"])
     assert "a" in view
 
@@ -41,9 +45,9 @@ def test_an_expiry_here_does_not_outrank_a_live_lease_elsewhere() -> None:
 def test_a_deregistration_anywhere_takes_it_away() -> None:
     logs = spaces("A@1", "B@1")
     view = View(logs)
-    logs["A@1"].write(record("a", rev=9))
+    write(logs["A@1"], record("a", rev=9))
     view.update(["a"])
-    logs["B@1"].write(record("a", rev=1, state=LEFT))
+    write(logs["B@1"], record("a", rev=1, state=LEFT))
     (change,) = view.update(["a"])
     assert change.after is None
     assert view.services() == []
@@ -52,13 +56,18 @@ def test_a_deregistration_anywhere_takes_it_away() -> None:
 def test_orphans_are_hidden_lease_by_lease_and_shown_again() -> None:
     logs = spaces("A@1")
     view = View(logs)
-    logs["A@1"].write(record("short", lease_s=10))
-    logs["A@1"].write(record("long", lease_s=30))
+    write(logs["A@1"], record("short", lease_s=10))
+    write(logs["A@1"], record("long", lease_s=30))
     view.update(["short", "long"])
     view.update(view.hide("A@1", 10.5))
     assert "short" not in view
     assert "long" in view
     assert view.known("short") is not None
+    assert view.hidden() == {"A@1": 10}
+    assert view.hide("A@1", 29.0) == []
+    assert not view.hides_all("A@1")
+    view.update(view.hide("A@1", 31.0))
+    assert view.hides_all("A@1")
     view.update(view.show("A@1"))
     assert "short" in view
 
@@ -66,9 +75,9 @@ def test_orphans_are_hidden_lease_by_lease_and_shown_again() -> None:
 def test_a_key_may_move_to_another_service() -> None:
     logs = spaces("A@1")
     view = View(logs)
-    logs["A@1"].write(record("a", service="orders"))
+    write(logs["A@1"], record("a", service="orders"))
     view.update(["a"])
-    logs["A@1"].write(record("a", rev=2, service="mail"))
+    write(logs["A@1"], record("a", rev=2, service="mail"))
     view.update(["a"])
     assert view.services() == ["mail"]
     assert [held[1].key for held in view.of("mail")] == ["a"]
@@ -90,7 +99,7 @@ def test_updates_one_by_one_show_what_a_view_made_at_once_shows(said: list[tuple
     logs = spaces("A@1", "B@1", "C@2")
     stepwise = View(logs)
     for origin, key, rev, state in said:
-        logs[origin].write(record(key, rev, state))
+        write(logs[origin], record(key, rev, state))
         stepwise.update([key])
     at_once = View(logs)
     at_once.update("ab")

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from discovery.effects import Changed
 from discovery.eureka import delta, document, render
 from discovery.eureka.paths import segments
-from discovery.node import Node
 from discovery.registration import Registration
 from discovery.registry import Registry
+from tests.fakes import a_node
 
 ONE = Registration(
     app="BASKET",
@@ -136,7 +136,7 @@ steps = st.lists(st.tuples(st.sampled_from(["register", "cancel", "override", "c
 
 @given(steps)
 def test_applying_each_delta_to_a_copy_gives_the_list_and_its_hash(history: list[tuple[str, str]]) -> None:
-    registry = Registry(Node("A", "http://a", [], 1, 1_700_000_000_000, 0.0))
+    registry = Registry(a_node())
     log, copy, versions = delta.DeltaLog(), Copy(), []
     for now, (step, name) in enumerate(history):
         key = f"basket/{name}"
@@ -164,7 +164,7 @@ def test_applying_each_delta_to_a_copy_gives_the_list_and_its_hash(history: list
 
 
 def test_deltas_are_forgotten_after_three_minutes() -> None:
-    registry = Registry(Node("A", "http://a", [], 1, 1_700_000_000_000, 0.0))
+    registry = Registry(a_node())
     registry.register(ONE, 0.0)
     log = delta.DeltaLog()
     for effect in registry.node.ready():

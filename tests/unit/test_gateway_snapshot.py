@@ -56,6 +56,62 @@ def test_what_a_new_stream_does_not_hold_is_gone() -> None:
     assert list(snapshot.endpoints) == [B.key]
 
 
+def test_a_stream_that_goes_on_from_the_token_changes_what_it_says_and_keeps_the_rest() -> None:
+    fold = folded(A, B)
+    fold.apply(Owner("LPAR1@1", "dead"))
+    fold.apply(a_mark(A, B, token="t2"))
+    assert fold.token == "t2"
+    fold.begin()
+    fold.apply(Del([B.key]))
+    fold.apply(Owner("LPAR2@1", "alive"))
+    snapshot = fold.apply(a_mark(A, token="t3"))
+    assert snapshot is not None
+    assert list(snapshot.endpoints) == [A.key]
+    assert snapshot.owners == {"LPAR1@1": "dead", "LPAR2@1": "alive"}
+    assert fold.token == "t3"
+
+
+def test_a_stream_that_breaks_off_leaves_the_set_at_its_last_token() -> None:
+    fold = folded(A)
+    fold.apply(Put([B]))
+    fold.begin()
+    assert fold.token == "t"
+    snapshot = fold.apply(a_mark(A, token="t4"))
+    assert snapshot is not None
+    assert list(snapshot.endpoints) == [A.key]
+
+
+def test_a_whole_set_in_the_middle_of_a_stream_replaces_all() -> None:
+    fold = folded(A)
+    fold.apply(Put([B]))
+    fold.apply(a_mark(A, B))
+    fold.apply(Put([B]))
+    snapshot = fold.apply(a_mark(B, whole=True))
+    assert snapshot is not None
+    assert list(snapshot.instances) == [B.key]
+
+
+def test_of_several_words_about_one_instance_the_last_one_counts() -> None:
+    fold = folded(A, B)
+    fold.apply(Del([A.key]))
+    fold.apply(Put([A]))
+    fold.apply(Put([B]))
+    fold.apply(Del([B.key]))
+    snapshot = fold.apply(a_mark(A))
+    assert snapshot is not None
+    assert list(snapshot.instances) == [A.key]
+
+
+def test_out_of_step_means_to_begin_without_a_token() -> None:
+    fold = folded(A)
+    with pytest.raises(OutOfStep):
+        fold.apply(a_mark(A, B))
+    assert fold.token == ""
+    fold.begin()
+    assert fold.apply(a_mark(A)) is None
+    assert list(fold.snapshot.instances) == [A.key]
+
+
 def test_changes_are_shown_at_marks_and_old_snapshots_stay_as_they_are() -> None:
     fold = folded(A)
     before = fold.snapshot

@@ -1,0 +1,44 @@
+"""Heartbeats, many at once: what clients send most, so what costs least."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from aiohttp import web
+
+from discovery import clock
+from discovery.driver import Driver
+from discovery.v1 import decode
+from discovery.v1.answers import Answers
+from discovery.v1.shapes import Beaten
+
+
+class Heartbeats:
+    def __init__(self, driver: Driver, answers: Answers, body_bytes: int) -> None:
+        self._driver = driver
+        self._node = driver.node
+        self._answers = answers
+        self._body_bytes = body_bytes
+
+    async def beat(self, request: web.Request) -> web.StreamResponse:
+        keys = decode.keys(await decode.body(request, self._body_bytes))
+        origin = self._node.origin
+        others = self._node.renew_all(keys, clock.now())
+        if not others and origin == self._node.origin:  # nothing to send, no news: no step of the driver's
+            return self._answers.json(Beaten(renewed=len(keys), stale=self._answers.stale))
+        self._driver.perform()
+        counts = Counter(others.get(key, "ours") for key in keys)
+        beaten = Beaten(
+            renewed=counts["ours"],
+            forwarded=self._owners([key for key in keys if others.get(key) == "forwarded"]),
+            adopted=counts["adopted"],
+            unknown=[key for key, renewal in others.items() if renewal == "unknown"],
+            stale=self._answers.stale,
+        )
+        return self._answers.json(beaten, 202 if beaten.forwarded else 200)
+
+    def _owners(self, keys: list[str]) -> dict[str, int]:
+        """How many of them each address owns."""
+        addresses = {peer.origin: peer.address for peer in self._node.peers()} if keys else {}
+        held = [self._node.view.get(key) for key in keys]
+        return dict(Counter(addresses.get(each[0], "") for each in held if each is not None))

@@ -1,0 +1,78 @@
+"""Instances in, out and listed."""
+
+from __future__ import annotations
+
+import logging
+
+from aiohttp import web
+from cachetools import LRUCache
+
+from discovery import clock, frames
+from discovery.driver import Driver
+from discovery.limits import Bucket
+from discovery.record import key_of
+from discovery.registry import Registry
+from discovery.v1 import decode
+from discovery.v1.answers import JSON, Answers
+from discovery.v1.shapes import Held, Registered
+from shared.errors import Gone, NotFound
+
+log = logging.getLogger("plexmesh.discovery.v1")
+
+
+class Instances:
+    def __init__(self, registry: Registry, driver: Driver, answers: Answers, bucket: Bucket, body_bytes: int) -> None:
+        self._registry = registry
+        self._driver = driver
+        self._node = driver.node
+        self._answers = answers
+        self._bucket = bucket
+        self._body_bytes = body_bytes
+        self._said: LRUCache[str, bool] = LRUCache(1000)
+
+    async def register(self, request: web.Request) -> web.StreamResponse:
+        new, many = decode.instances(await decode.body(request, self._body_bytes))
+        now = clock.now()
+        self._bucket.take(len(new), now)
+        fields = [f"instances[{index}]" for index in range(len(new))] if many else [""]
+        try:
+            records = self._registry.register_all(
+                [each.registration() for each in new], [each.gen or 0 for each in new], now, fields
+            )
+        except Gone as error:
+            self._say_conflict(str(error))
+            raise
+        finally:
+            self._driver.perform()
+        held = [Held(key=each.key, gen=each.gen, rev=each.rev) for each in records]
+        return self._answers.json(Registered(owner=self._node.origin, instances=held, stale=self._answers.stale))
+
+    async def remove(self, request: web.Request) -> web.StreamResponse:
+        try:
+            self._registry.remove(_key(request), int(request.query.get("gen", 0)), clock.now())
+        finally:
+            self._driver.perform()
+        return web.Response(status=204, headers=self._answers.headers())
+
+    async def instances(self, request: web.Request) -> web.StreamResponse:
+        service = request.query.get("service")
+        view = self._node.view
+        held = list(view.all()) if service is None else view.of(service.lower())
+        return await self._answers.instances(request, held, {})
+
+    async def instance(self, request: web.Request) -> web.StreamResponse:
+        key = _key(request)
+        held = self._node.view.get(key)
+        if held is None:
+            raise NotFound(f"{key}: no such instance")
+        return web.Response(body=frames.encoded(held), content_type=JSON, headers=self._answers.headers())
+
+    def _say_conflict(self, text: str) -> None:
+        """Two processes with one id, said once."""
+        if text not in self._said:
+            self._said[text] = True
+            log.info("instance.refused", extra={"fields": {"why": text}})
+
+
+def _key(request: web.Request) -> str:
+    return key_of(request.match_info["service"].lower(), request.match_info["instance"])

@@ -1,0 +1,42 @@
+"""Services: all in numbers, one by its instances, and that again once it has changed (long poll)."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from aiohttp import web
+
+from discovery import token
+from discovery.node import Node
+from discovery.record import STATUS_OF, Status
+from discovery.v1 import shapes
+from discovery.v1.answers import Answers
+from discovery.watch import Watch
+
+
+class Services:
+    def __init__(self, node: Node, watch: Watch, answers: Answers) -> None:
+        self._node = node
+        self._watch = watch
+        self._answers = answers
+
+    async def services(self, _: web.Request) -> web.StreamResponse:
+        counts: dict[str, Counter[Status]] = {}
+        for _origin, record in self._node.view.all():
+            counts.setdefault(record.service, Counter())[STATUS_OF[record.state]] += 1
+        ordered = {name: dict(each) for name, each in sorted(counts.items())}
+        return self._answers.json(shapes.Services(ordered, self._answers.stale))
+
+    async def poll(self, request: web.Request) -> web.StreamResponse:
+        service = request.match_info["service"].lower()
+        since = request.query.get("since")
+        wait_s = float(request.query.get("wait", 0))
+        if since is not None:
+            given = token.parsed(since)
+            with self._watch.admitted():
+                changed = await self._watch.changes(service, given, wait_s)
+            if not changed:
+                now = token.formatted(self._watch.token())
+                return self._answers.json(shapes.Poll(now, False, stale=self._answers.stale))
+        now = token.formatted(self._watch.token())
+        return await self._answers.instances(request, self._node.view.of(service), {"token": now, "changed": True})
