@@ -45,7 +45,7 @@ class Api:
             Instances(registry, driver, answers, bucket, config.body_bytes),
             Heartbeats(driver, answers, config.body_bytes),
             Services(node, watch, answers),
-            Streams(node, watch, answers),
+            Streams(node, watch, answers, config.watch_stalled_s),
             Nodes(config.lpar, node, watch, answers),
             Targets(node, answers),
         )

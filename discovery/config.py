@@ -12,11 +12,12 @@ class DiscoveryConfig(ServiceConfig):
     port: int = setting(7553, "port of this node; Eureka answers below /eureka")
     body_bytes: int = setting(1_048_576, "largest request body of a client; peers may send sixteen times as much")
     ping_timeout_s: float = setting(0.5, "a probe not answered for longer has failed; too low: false suspicion")
-    sync_timeout_s: float = setting(
-        5.0, "an exchange of digests and records is given up after this; bulk may take long"
-    )
+    sync_timeout_s: float = setting(2.0, "an exchange of digests not answered for longer is given up")
     push_timeout_s: float = setting(2.0, "a push not answered for longer is given up and left to the next sync")
-    watch_buffer_bytes: int = setting(1_048_576, "a watcher that lags by more is cut off and comes back with its token")
+    watch_buffer_bytes: int = setting(1_048_576, "a watcher that lags by more is told later, in one go")
+    watch_stalled_s: float = setting(
+        10.0, "a watcher that takes nothing for longer is cut; it comes back with its token"
+    )
     watchers_max: int = setting(1000, "watch streams and waiting polls; one more is answered 503")
     in_flight_max: int = setting(1000, "requests on /v1 worked on at once; one more is answered 503")
     registrations_per_s: float = setting(20_000.0, "instances registered on /v1 in the long run, then 429; 0: no limit")

@@ -163,6 +163,10 @@ class PeerStream(asyncio.Protocol):
             self._transport.close()
 
     def _answer(self) -> None:
+        assert self._transport is not None
+        if self._transport.get_write_buffer_size():
+            self._transport.abort()  # it asks on without taking the last answer
+            return
         path, mac, body = self._path.decode("latin-1"), self._mac, b"".join(self._body)
         self._begin()
         self._write(self._entrance.answer(path, mac, body))
@@ -176,10 +180,7 @@ class PeerStream(asyncio.Protocol):
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: {MSGPACK}\r\n"
             f"Content-Length: {len(body)}\r\n{header}: {proof}\r\n\r\n"
         )
-        if self._transport.get_write_buffer_size():
-            self._transport.abort()  # it asks on without taking the answers
-        else:
-            self._transport.write(head.encode() + body)
+        self._transport.write(head.encode() + body)
 
     def _look(self) -> None:
         if not self._active:

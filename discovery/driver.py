@@ -11,12 +11,14 @@ import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
+from cachetools import LRUCache
+
 from discovery import clock
 from discovery.effects import Changed, OwnerChanged, Said, Send
 from discovery.eureka.delta import DeltaLog
 from discovery.messages import Envelope, Reply, Request, Sender
 from discovery.node import Node
-from discovery.peers import KINDS, PeerFailure
+from discovery.peers import KINDS, PEERS_MAX, PeerFailure
 from discovery.watch import Watch
 from shared.errors import BadInput
 from shared.events import Events
@@ -44,7 +46,7 @@ class Driver:
         self._stepped = asyncio.Event()
         self._covered = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
-        self._failures: dict[str, dict[str, str]] = {}
+        self._failures: LRUCache[str, dict[str, str]] = LRUCache(PEERS_MAX)
 
     async def run(self) -> None:
         while True:
@@ -134,10 +136,10 @@ class Driver:
 
     def _say_failure(self, address: str, kind: str, reason: str) -> None:
         """Once for each reason, not once for each probe or each kind of message."""
-        said = self._failures.setdefault(address, {})
+        said = self._failures.get(address, {})
         if reason not in said.values():
             self._events.emit("peer.failed", peer=address, reason=reason)
-        said[kind] = reason
+        self._failures[address] = said | {kind: reason}
 
     def _note_lag(self, lag_s: float) -> None:
         self.lag_s = lag_s

@@ -78,12 +78,12 @@ class Judgement:
             self.dies(entry.origin, min(entry.dead_s, self._clocks.running_s - member.heard))
 
     def look_around(self, own: str) -> None:
-        """Whether this node is cut off."""
+        """Whether this node is cut off: a suspect does not count as there, or graces would end before this is seen."""
         for member in self._membership.members.values():
             if member.state == "left":
                 self.isolation.forget(node_of(member.origin))
-        there = (node_of(member.origin) for member in self._membership.there())
-        self.isolation.look([own, *there], self._clocks.running_s)
+        alive = (node for node, member in self._membership.members.items() if member.state == "alive")
+        self.isolation.look([own, *alive], self._clocks.running_s)
 
     def hide(self, wall_ms: int) -> None:
         """Hide what has outlived its grace."""

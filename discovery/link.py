@@ -47,6 +47,7 @@ class Link:
     goal: dict[str, int] | None = None
     refused: bool = False
     hinted_at: float = -NEVER
+    failed_at: float = -NEVER
     lost_at: float | None = None
     pause_s: float = FIRST_PAUSE_S
     acked: dict[str, Position] = field(default_factory=dict)
@@ -56,13 +57,15 @@ class Link:
     telling: int = 0
     push_at: float = NEVER
     touch_at: float = NEVER
+    pushed_at: float = -NEVER
+    rest_until: float = -NEVER
     pushing: bool = False
     syncing: bool = False
     touching: bool = False
     touches_failed: int = 0
 
     def wake_push(self, at: float) -> None:
-        self.push_at = min(self.push_at, at)
+        self.push_at = max(min(self.push_at, at), self.rest_until)
 
     def call(self, at: float) -> None:
         self.sync_at = min(self.sync_at, at)
@@ -78,7 +81,7 @@ class Link:
         self.touch_at = min(self.touch_at, at)
 
     def answered(self) -> None:
-        self.refused, self.lost_at, self.pause_s = False, None, FIRST_PAUSE_S
+        self.refused, self.failed_at, self.lost_at, self.pause_s = False, -NEVER, None, FIRST_PAUSE_S
 
     def call_later(self, now: float) -> None:
         """Nobody usable answered: call again, later each time."""

@@ -13,6 +13,7 @@ depend on the registry's. A node that will not have the sender for a peer answer
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Literal
 
 import msgspec
@@ -193,11 +194,13 @@ def _readable(record: Any) -> Any:
     return record
 
 
+@functools.lru_cache(4096)
 def node_of(origin: str) -> str:
     """`LPAR1@1790000000000` → `LPAR1`."""
     return origin.rpartition("@")[0]
 
 
+@functools.lru_cache(4096)
 def epoch_of(origin: str) -> int:
     """`LPAR1@1790000000000` → 1790000000000; 0 where there is none."""
     epoch = origin.rpartition("@")[2]

@@ -68,6 +68,7 @@ class Node:
         self._mesh = Mesh(name, address, self._replica, self.policy, self._clocks, rng, now)
         self._sweep_at = now + self.policy.sweep_s
         self._wanted_at = now
+        self._written_seq = 0
         self._guards_on: set[str] = set()
         self._effects: list[Effect] = []
         for seed in seeds:
@@ -282,6 +283,8 @@ class Node:
         changes = self._replica.take_changes()
         if changes:
             self._effects.append(Changed(tuple(changes)))
+        if self._replica.own.max_seq != self._written_seq:
+            self._written_seq = self._replica.own.max_seq
             self._mesh.replication.changed(now)
         for record in self._replica.take_poisoned():
             self._mesh.say("record.quarantined", key=record.key, seq=record.seq)

@@ -39,6 +39,9 @@ PROBES = frozenset(("ping", "ask", "found"))
 BODY_FACTOR: Final = 16
 """Messages between peers may be this many times as large as a client's."""
 
+PEERS_MAX: Final = 64
+"""Addresses remembered; a mesh has fewer, but members come back with other addresses."""
+
 ROUND_TRIPS: Final = 4
 """At most: over a connection that was closed meanwhile, for a proof, with a nonce of an ended boot, the message."""
 
@@ -74,6 +77,8 @@ class Peers:
         kind = KINDS[type(request)]
         peer = self._peers.get(address)
         if peer is None:
+            if len(self._peers) == PEERS_MAX:
+                self._peers.pop(next(iter(self._peers))).close()
             peer = self._peers[address] = Peer(address, self._dialer, self._config.body_bytes * BODY_FACTOR)
         body = encode(self._config.sysplex, sender, request)
         timeout_s = self._timeout_s(kind)

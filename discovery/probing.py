@@ -92,7 +92,7 @@ class Probing:
             self._begin_next(now)
 
     def _deadlines(self) -> list[float]:
-        found = [self._next_at] if self._membership.there() else []
+        found = [self._next_at] if any(each.there for each in self._membership.members.values()) else []
         for round in self._rounds.values():
             found.append(min(round.ask_at, round.end_at))
             if round.again_at is not None:

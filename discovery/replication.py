@@ -28,6 +28,12 @@ from discovery.space import MAX_DELTA_RECORDS, START, Delta, Position
 if TYPE_CHECKING:
     import random
 
+FAILING_S = 5.0
+"""A link that failed so recently is offered nothing while there are others."""
+
+MAX_REST_S = 0.02
+"""Between two pushes to a peer lies the time the last one took, up to this: under load they become larger, not more."""
+
 MAX_TOUCHES_FAILED = 2
 """In a row; then the node that hears the instance takes its lease over."""
 
@@ -131,7 +137,7 @@ class Replication:
     def wake(self, at: float) -> None:
         """There may be something to push."""
         for link in self.links.values():
-            if self._wants_push(link):
+            if link.push_at > at and self._wants_push(link):
                 link.wake_push(at)
 
     @property
@@ -147,8 +153,10 @@ class Replication:
             self._send_due(link, now)
 
     def _offer(self, now: float) -> None:
-        """To the peers in a shuffled round, so that no two nodes stay without each other's news for long."""
-        peers = {link.address: link for link in self.links.values() if not link.syncing and self.there(link)}
+        """To the peers in a shuffled round, so that none stays without news for long; a link that fails waits."""
+        there = [link for link in self.links.values() if not link.syncing and self.there(link)]
+        well = [link for link in there if now - link.failed_at > FAILING_S]
+        peers = {link.address: link for link in well or there}
         for _ in range(2):
             while self._order:
                 link = peers.get(self._order.pop())
@@ -163,13 +171,13 @@ class Replication:
             link.syncing, link.sync_at = True, NEVER
             self._sends.append(Send(link.address, self._make_sync()))
         if not link.pushing and now >= link.push_at:
-            self._send_push(link)
+            self._send_push(link, now)
         if not link.touching and now >= link.touch_at:
             link.touching, link.touch_at = True, NEVER
             self._sends.append(Send(link.address, Touch(sorted(link.touches))))
             link.touches.clear()
 
-    def _send_push(self, link: Link) -> None:
+    def _send_push(self, link: Link, now: float) -> None:
         link.push_at = NEVER
         if not self._wants_push(link):
             return
@@ -178,21 +186,20 @@ class Replication:
         wanted |= {each: link.acked.get(each, START) for each in sorted(link.lacking)}
         version = self._membership.version
         facts = self._membership.facts() if link.told < version else []
-        link.pushing, link.telling = True, version
+        link.pushing, link.telling, link.pushed_at = True, version, now
         self._sends.append(Send(link.address, Push(list(self._replica.deltas(wanted)), facts)))
 
     def _wants_push(self, link: Link) -> bool:
-        if not self.there(link):
-            return False
         own = self._replica.own
         behind = link.acked.get(own.origin, START)[0] < own.max_seq
-        return behind or bool(link.lacking) or link.told < self._membership.version
+        return (behind or bool(link.lacking) or link.told < self._membership.version) and self.there(link)
 
     # --- what comes back
 
     def pushed(self, link: Link, reply: PushReply, now: float) -> None:
         """Go on at once if the push was of use; a peer that could not take it is left to the next sync."""
         link.pushing, link.told = False, max(link.told, link.telling)
+        link.rest_until = now + min(now - link.pushed_at, MAX_REST_S)
         advanced = any(position > link.acked.get(origin, START) for origin, position in reply.positions.items())
         for origin, (seq, gc_seq) in reply.positions.items():
             link.acked[origin] = (seq, gc_seq)
@@ -223,6 +230,7 @@ class Replication:
     def failed(self, link: Link, message: Request, now: float) -> list[str]:
         """No answer came. An offer to a member is not repeated: the next one goes elsewhere. Returns instances whose
         heartbeats could not be forwarded again and again."""
+        link.failed_at = now
         if self._pulling == link.address:
             self._pulling = None
         match message:

@@ -59,12 +59,14 @@ class View:
 
     def known(self, key: str) -> Held | None:
         """(origin, record) of the best saying about an instance, visible or not: hidden ones and LEFT marks count."""
-        said = [
-            (origin, record)
-            for origin, space in self._spaces.items()
-            if (record := space.get(key)) is not None and (record.live or record.state == LEFT)
-        ]
-        return max(said, key=lambda each: rank(each[1], each[0]), default=None)
+        best: Held | None = None
+        for origin, space in self._spaces.items():
+            record = space.items.get(key)
+            if record is None or record.state > LEFT:
+                continue
+            if best is None or rank(record, origin) > rank(best[1], best[0]):
+                best = (origin, record)
+        return best
 
     def hidden(self) -> dict[str, int]:
         """Per dead origin, the longest lease whose records are hidden."""
@@ -105,36 +107,36 @@ class View:
     def update(self, keys: Iterable[str]) -> list[Change]:
         """Pick again; returns those whose visible record changed, appeared or went."""
         changes = []
+        logs = [(origin, space.items, self._hidden.get(origin, -1)) for origin, space in self._spaces.items()]
         for key in dict.fromkeys(keys):
-            before, after = self._visible.get(key), self._pick(key)
+            before, after = self._visible.get(key), _best(key, logs)
             if before != after:
                 self._place(key, before, after)
                 changes.append(Change(key, before, after))
         return changes
 
-    def _pick(self, key: str) -> Held | None:
-        best: Held | None = None
-        for origin, space in self._spaces.items():
-            record = space.items.get(key)
-            if record is None or not self._competes(origin, record):
-                continue
-            if best is None or rank(record, origin) > rank(best[1], best[0]):
-                best = (origin, record)
-        return best if best is not None and best[1].live else None
-
     def _place(self, key: str, before: Held | None, after: Held | None) -> None:
-        if before is not None:
-            members = self._services[before[1].service]
+        if after is not None:
+            self._visible[key] = after
+        else:
+            del self._visible[key]
+        old, new = before and before[1].service, after and after[1].service
+        if new is not None and old != new:
+            self._services.setdefault(new, set()).add(key)
+        if old is not None and old != new:
+            members = self._services[old]
             members.discard(key)
             if not members:
-                del self._services[before[1].service]
-        if after is None:
-            del self._visible[key]
-        else:
-            self._visible[key] = after
-            self._services.setdefault(after[1].service, set()).add(key)
+                del self._services[old]
 
-    def _competes(self, origin: str, record: Record) -> bool:
-        if record.state == LEFT:
-            return True
-        return record.live and record.lease_s > self._hidden.get(origin, -1)
+
+def _best(key: str, logs: Iterable[tuple[str, dict[str, Record], int]]) -> Held | None:
+    """(origin, record) of what holds of all that (origin, log, hidden lease) say; None where that is no live record."""
+    best: Held | None = None
+    for origin, items, hidden in logs:
+        record = items.get(key)
+        if record is None or record.state > LEFT or (record.state < LEFT and record.lease_s <= hidden):
+            continue
+        if best is None or rank(record, origin) > rank(best[1], best[0]):
+            best = (origin, record)
+    return best if best is not None and best[1].state < LEFT else None

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from itertools import islice
 
 from discovery import frames
@@ -34,6 +34,8 @@ BATCH_S = 0.010
 MARK_S = 5.0
 SLICE = 400
 """Changes encoded in one step: about 3 ms."""
+SLICE_BYTES = 128 * 1024
+"""And no more than that, so that watchers can take it while the next is made."""
 BEHIND_S = 10.0
 """A node behind a token waits so long for its peers."""
 LOST_S = 2.0
@@ -116,33 +118,29 @@ class Watch:
         finally:
             self._count -= 1
 
-    async def stream(self, services: Services, token: Token | None, abort: Callable[[], None]) -> AsyncGenerator[bytes]:
-        """All a watcher is to be told, from its token on, without end; to be written as it comes."""
+    async def stream(self, services: Services, token: Token | None) -> AsyncGenerator[bytes]:
+        """All a watcher is to be told, from its token on, until this node closes; to be written as it comes."""
         yield b"".join(frames.owner(origin, state) for origin, state in self._node.owners().items())
         if token is not None:
             async for waiting in self._until_not_behind(token):
                 yield waiting
-        changed = self._changed_since(token, services)
-        marked: Token | None = None
-        while changed is None or len(changed) > frames.MAX_RECORDS:
-            token = marked = self.token()
-            mark = frames.mark(self._mark(services, formatted(token), whole=changed is None))
-            puts, dels = self._now(changed, services)
-            for frame in frames.puts(map(frames.encoded, puts)):
-                yield frame
-                await asyncio.sleep(0)
-            for frame in frames.dels(dels):
-                yield frame
-            yield mark
-            changed = self._changed_since(token, services)
-        with self._joined(services, abort) as watcher:
+        while not self._closed:
+            marked: Token | None = None
+            while (changed := self._changed_since(token, services)) is None or len(changed) > frames.MAX_RECORDS:
+                token = marked = self.token()
+                mark = frames.mark(self._mark(services, token, whole=changed is None))
+                async for frame in self._slices(*self._now(changed, services)):
+                    yield frame
+                yield mark
             token = self.token()
-            puts, dels = self._now(changed, services)
-            told = [*frames.puts(map(frames.encoded, puts)), *frames.dels(dels)]
-            if token != marked:
-                yield b"".join([*told, frames.mark(self._mark(services, formatted(token)))])
-            async for frame in watcher.frames():
-                yield frame
+            with self._joined(services, token) as watcher:
+                puts, dels = self._now(changed, services)
+                told = [*frames.puts(map(frames.encoded, puts)), *frames.dels(dels)]
+                if token != marked:
+                    yield b"".join([*told, frames.mark(self._mark(services, token))])
+                async for frame in watcher.frames():
+                    yield frame
+            token = watcher.token
 
     async def changes(self, service: str, token: Token, wait_s: float) -> bool:
         """Wait until something of a service may have changed since the token, at most so long; False: nothing has."""
@@ -211,11 +209,19 @@ class Watch:
         held = {key: view.get(key) for key in changed}
         return [each for each in held.values() if each is not None], [key for key, each in held.items() if each is None]
 
+    async def _slices(self, puts: Iterable[Held], dels: Iterable[str]) -> AsyncIterator[bytes]:
+        """Events, each encoded when it is asked for, with a turn for everybody else between two."""
+        for frame in frames.puts(map(frames.encoded, puts)):
+            yield frame
+            await asyncio.sleep(0)
+        for frame in frames.dels(dels):
+            yield frame
+
     @contextlib.contextmanager
-    def _joined(self, services: Services, abort: Callable[[], None]) -> Iterator[Watcher]:
-        """What changes from this moment on comes into the watcher's buffer."""
+    def _joined(self, services: Services, token: Token) -> Iterator[Watcher]:
+        """What changes from this moment, which is that token's, on comes into the watcher's buffer."""
         audience = self._audiences.get(services) or self._new_audience(services)
-        watcher = Watcher(self._buffer_bytes, abort)
+        watcher = Watcher(self._buffer_bytes, token)
         audience.watchers.add(watcher)
         try:
             yield watcher
@@ -242,9 +248,9 @@ class Watch:
 
     # --- inside: telling
 
-    def _mark(self, services: Services, token: str, whole: bool = False) -> Mark:
+    def _mark(self, services: Services, token: Token, whole: bool = False) -> Mark:
         count, checksum = self._tally.of(services)
-        return Mark(token, count, checksum, whole)
+        return Mark(formatted(token), count, checksum, whole)
 
     def _flush_soon(self) -> None:
         if self._flush is None:
@@ -262,11 +268,11 @@ class Watch:
         if self._changed:
             self._flush = asyncio.get_running_loop().call_later(0, self._flush_now)
             return
-        token = formatted(self.token())
+        token = self.token()
         for audience in self._unmarked:
             frame = frames.mark(self._mark(audience.services, token))
             for watcher in audience.watchers:
-                watcher.feed(frame)
+                watcher.feed(frame, token)
         self._unmarked.clear()
 
     def _told(self) -> dict[Audience, list[bytes]]:
@@ -274,10 +280,14 @@ class Watch:
         puts: dict[Audience, list[bytes]] = {}
         dels: dict[Audience, list[str]] = {}
         everything = [self._audiences[None]] if None in self._audiences else []
+        room = SLICE_BYTES
         for key in list(islice(self._changed, SLICE)):
+            if room < 0:
+                break
             service, held = self._changed.pop(key)
             audiences = [*self._wanting.get(service, ()), *everything]
             part = frames.encoded(held) if held is not None and audiences else b""
+            room -= len(part)
             for audience in audiences:
                 if part:
                     puts.setdefault(audience, []).append(part)

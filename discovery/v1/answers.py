@@ -66,9 +66,11 @@ class Answers:
         answer = web.StreamResponse(headers={"Content-Type": JSON, **self.headers()})
         await answer.prepare(request)
         if request.method != "HEAD":
+            await answer.write(head)
+            between = b""
             for batch in frames.batches(parts):
-                await answer.write(head + b",".join(batch))
-                head = b","
+                await answer.write(between + b",".join(batch))
+                between = b","
                 await asyncio.sleep(0)
             await answer.write(tail)
         await answer.write_eof()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 
 from aiohttp import web
@@ -13,6 +14,9 @@ from discovery.v1 import shapes
 from discovery.v1.answers import Answers
 from discovery.watch import Watch
 
+SLICE = 5000
+"""Instances counted in one step: a few milliseconds."""
+
 
 class Services:
     def __init__(self, node: Node, watch: Watch, answers: Answers) -> None:
@@ -22,8 +26,10 @@ class Services:
 
     async def services(self, _: web.Request) -> web.StreamResponse:
         counts: dict[str, Counter[Status]] = {}
-        for _origin, record in self._node.view.all():
+        for number, (_origin, record) in enumerate(list(self._node.view.all()), 1):
             counts.setdefault(record.service, Counter())[STATUS_OF[record.state]] += 1
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
         ordered = {name: dict(each) for name, each in sorted(counts.items())}
         return self._answers.json(shapes.Services(ordered, self._answers.stale))
 

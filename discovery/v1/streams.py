@@ -17,12 +17,11 @@ from discovery.v1.answers import Answers
 from discovery.watch import Watch
 from shared.errors import BadInput
 
-STALLED_S = 30.0
-"""A watcher that takes nothing for so long is cut."""
-
 
 class Streams:
-    def __init__(self, node: Node, watch: Watch, answers: Answers) -> None:
+    def __init__(self, node: Node, watch: Watch, answers: Answers, stalled_s: float) -> None:
+        """A watcher that takes nothing for `stalled_s` is cut."""
+        self._stalled_s = stalled_s
         self._node = node
         self._watch = watch
         self._answers = answers
@@ -37,27 +36,21 @@ class Streams:
         answer = web.StreamResponse(headers=headers)
         with self._watch.admitted():
             await answer.prepare(request)
-            told = self._watch.stream(services, given, lambda: _abort(request))
-            with contextlib.suppress(ConnectionError):
-                async with contextlib.aclosing(told):
-                    await _write(request, answer, told)
+            async with contextlib.aclosing(self._watch.stream(services, given)) as told:
+                await self._write(request, answer, told)
         return answer
 
-
-async def _write(request: web.Request, answer: web.StreamResponse, told: AsyncIterator[bytes]) -> None:
-    """Until either side ends it."""
-    async for data in told:
+    async def _write(self, request: web.Request, answer: web.StreamResponse, told: AsyncIterator[bytes]) -> None:
+        """Until either side ends it."""
         try:
-            async with asyncio.timeout(STALLED_S):
-                await answer.write(data)
+            async for data in told:
+                async with asyncio.timeout(self._stalled_s):
+                    await answer.write(data)
+        except ConnectionError:
+            pass
         except TimeoutError:
-            _abort(request)
-            return
-
-
-def _abort(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.abort()
+            if request.transport is not None:
+                request.transport.abort()
 
 
 def _services(text: str | None) -> Services:

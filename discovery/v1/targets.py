@@ -36,8 +36,9 @@ class Targets:
     async def targets(self, request: web.Request) -> web.StreamResponse:
         service = request.query.get("service")
         view = self._node.view
-        held = [each for each in (view.all() if service is None else view.of(service.lower())) if each[1].state == UP]
-        parts = (_encode(group) for each in held if (group := target_of(_instance(each))) is not None)
+        held = list(view.all()) if service is None else view.of(service.lower())
+        instances = (_instance(each) for each in held if each[1].state == UP)
+        parts = (_encode(group) for each in instances if (group := target_of(each)) is not None)
         return await self._answers.listed(request, b"[", parts, b"]", len(held))
 
 

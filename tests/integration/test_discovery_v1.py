@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import os
+import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -23,7 +24,13 @@ from tests.fakes import until
 from tests.integration.discovery_rig import DiscoveryNode, running
 
 HOST1, HOST2 = (f"127.0.{third}.{os.getpid() % 250 + 1}" for third in (76, 77))
-SETTINGS = {"watchers_max": 12, "in_flight_max": 4, "instances_per_service": 2500, "registrations_burst": 6000}
+SETTINGS = {
+    "watchers_max": 12,
+    "in_flight_max": 4,
+    "instances_per_service": 2500,
+    "watch_buffer_bytes": 200_000,
+    "watch_stalled_s": 0.5,
+}
 """The rate of registrations is as it ships."""
 
 
@@ -77,6 +84,10 @@ class Node:
         assert said["status"] == status
         assert self.headers["Content-Type"] == "application/problem+json"
         return status, said["detail"]
+
+    @staticmethod
+    def ids(listed: Any) -> set[str]:
+        return {each["instance"] for each in listed["instances"]}
 
     async def knows(self, *keys: str) -> None:
         """Wait until it lists them."""
@@ -262,6 +273,13 @@ async def test_services_peers_guards_and_summary(one: Node) -> None:
     assert summary["instances"] >= summary["services"] >= 2
 
 
+async def test_a_long_list_of_nothing_is_a_list(one: Node) -> None:
+    await one.register(*(an("down", f"i{n}", status="DOWN") for n in range(300)))
+    assert await one.get("prometheus/targets?service=down") == []
+    async with one.session.head("/v1/instances?service=down") as answer:
+        assert (answer.status, await answer.read()) == (200, b"")
+
+
 async def test_prometheus_is_told_what_is_up_and_where_its_metrics_are(one: Node) -> None:
     more = {"zos.lpar": "LPAR7", "prometheus.path": "/metrics/all", "prometheus.port": "9100"}
     await one.register(
@@ -338,7 +356,7 @@ class Watcher:
         return {each.instance for each in held if port in (0, each.port)}
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def following(watcher: Watcher, node: Node, query: str = "") -> AsyncIterator[None]:
     task = asyncio.ensure_future(watcher.follow(node, query))
     try:
@@ -365,8 +383,10 @@ async def test_a_watcher_moves_between_nodes_under_churn_and_is_never_told_all_a
             await until(lambda before=before: len(watcher.marks) > before + 3 or churning.done())
     await churning
     async with following(watcher, two):
-        held = {each["instance"] for each in (await one.get("instances?service=churn"))["instances"]}
-        await until(lambda: watcher.ids("churn") == held)
+        held: list[set[str]] = []
+        while len(held) != 2 or not held[0] == held[1] == watcher.ids("churn"):
+            await asyncio.sleep(0.02)
+            held = [each.ids(await each.get("instances?service=churn")) for each in (one, two)]
     assert [mark.whole for mark in watcher.marks].count(True) == 1
 
 
@@ -418,6 +438,51 @@ async def test_a_node_behind_a_token_waits_says_so_and_does_not_tell_all_again(o
             told += await answer.content.readany()
     assert b"event: put" not in told
     assert b'"whole":false' in told
+
+
+def heavy(id: str, number: int) -> dict[str, Any]:
+    return an("heavy", id, metadata={"filler": "x" * 4000, "number": str(number)})
+
+
+async def test_a_burst_larger_than_its_buffer_is_told_to_a_watcher_all_the_same(one: Node) -> None:
+    watcher = Watcher()
+    async with following(watcher, one, "?services=heavy"):
+        await until(lambda: watcher.marks)
+        for number in range(5):
+            await one.register(*(heavy(f"i{n}", number) for n in range(number * 100, number * 100 + 200)))
+        await until(lambda: len(watcher.ids("heavy")) == 600)
+        await until(
+            lambda: [each.metadata["number"] for each in watcher.fold.snapshot.instances.values()].count("4") == 200
+        )
+    assert [mark.whole for mark in watcher.marks].count(True) == 1
+
+
+async def test_a_watcher_that_does_not_read_is_cut_and_comes_back_with_its_token(one: Node) -> None:
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(sock, (HOST1, 7553))
+    await loop.sock_sendall(sock, b"GET /v1/watch?services=heavy HTTP/1.1\r\nHost: h\r\n\r\n")
+    told = b""
+    while b"event: mark" not in told:
+        told += await loop.sock_recv(sock, 4096)
+    watcher = Watcher()
+    async with following(watcher, one, "?services=heavy"):
+        await until(lambda: watcher.marks)
+    streams = (await one.get("summary"))["watchers"]
+    number = 0
+    while (await one.get("summary"))["watchers"] >= streams:
+        number += 1
+        await one.register(*(heavy(f"i{n}", number) for n in range(100)))
+        assert number < 500, "it was never cut"
+    with contextlib.suppress(ConnectionResetError):
+        while await loop.sock_recv(sock, 65536):
+            pass
+    sock.close()
+    async with following(watcher, one, "?services=heavy"):
+        await until(lambda: {f"i{n}" for n in range(100)} <= watcher.ids("heavy"))
+    assert [mark.whole for mark in watcher.marks].count(True) == 1
 
 
 async def test_one_watcher_too_many_is_told_to_follow_another_node(one: Node) -> None:

@@ -100,11 +100,12 @@ class Judge:
             self.fail(f"I7: {in_flight} {kind} of {process.host.name} to one peer at once")
 
     def left(self, key: str, process: Process) -> None:
-        """A deregistration was acknowledged by that node."""
+        """A deregistration was acknowledged by that node. Where two processes share an id it may have hit the other."""
         known = process.node.view.known(key)
         if known is None or known[1].state != LEFT or key in process.node.view:
             self.fail(f"I4: {process.host.name} acknowledged the leave of {key}, but holds {known}")
-        self._leaves[key] = max(known[1].gen, self._leaves.get(key, 0))
+        if key not in self.sim.beating():
+            self._leaves[key] = known[1].gen
 
     def said(self, process: Process, event: str, fields: dict[str, object]) -> None:
         """Copies at equal positions are equal."""
@@ -112,11 +113,12 @@ class Judge:
             self.fail(f"I1: {process.host.name} {event} {fields}")
 
     def changed(self, process: Process, changes: Iterable[Change]) -> None:
-        """What has left does not come back, not even for a moment."""
+        """What has left does not come back, not even for a moment (unless another process beats with its id: one whose
+        clock is behind inherits the gen of the one before)."""
         finals = self._watched[process].finals
         if finals:
             for key, _, after in changes:
-                if after is not None and after[1].gen <= finals.get(key, -1):
+                if after is not None and after[1].gen == finals.get(key) and key not in self.sim.beating():
                     self.fail(f"I4: {process.host.name} shows {after} again, which it has seen leave")
 
     def answered(self, client: Client, process: Process, answer: str) -> None:
@@ -127,7 +129,7 @@ class Judge:
     def lost(self, client: Client, process: Process) -> None:
         """A node does not know an instance that beats: never in calm times."""
         streak, now = client.streak, self.sim.now
-        if streak is None or self._twins(client) or client.key in self._leaves:
+        if streak is None or self._twins(client):
             return
         if min(now - streak[1], now - self.calm_since) > SPREAD_S + client.lease_s:
             self.fail(f"I2: {process.host.name} forgot {client.key}, which beat there since {streak[1]:.1f}")
@@ -141,7 +143,7 @@ class Judge:
             seen = self._watched[process]
             self._check_spinning(process, seen)
             self._check_logs(process, seen)
-            self._check_finals(process, seen)
+            self._learn_finals(process, seen)
         self._check_beating()
         self._check_ghosts()
 
@@ -174,17 +176,13 @@ class Judge:
     def _logs_max(self) -> int:
         return len(self.sim.hosts) + len(self._writers)
 
-    def _check_finals(self, process: Process, seen: Watched) -> None:
+    def _learn_finals(self, process: Process, seen: Watched) -> None:
         view = process.node.view
         for key, gen in self._leaves.items():
-            held = view.get(key)
-            if held is None:
-                if seen.finals.get(key) != gen:
-                    known = view.known(key)
-                    if known is not None and known[1].state == LEFT and known[1].gen >= gen:
-                        seen.finals[key] = gen
-            elif held[1].gen <= seen.finals.get(key, -1):
-                self.fail(f"I4: {process.host.name} shows {held} again, which it has seen leave")
+            if key not in view and seen.finals.get(key) != gen:
+                known = view.known(key)
+                if known is not None and known[1].state == LEFT and known[1].gen == gen:
+                    seen.finals[key] = gen
 
     def _check_beating(self) -> None:
         now = self.sim.now
@@ -194,7 +192,7 @@ class Judge:
             if client.state != "beating" or streak is None or client.balanced or now - client.last_ack > client.beat_s:
                 continue
             process, since = streak
-            if process.dead or now - since < SPREAD_S or client.key in self._leaves:
+            if process.dead or now - since < SPREAD_S or self._twins(client):
                 continue
             for other, view in views:
                 if client.key in view or other is process:
@@ -232,6 +230,7 @@ class Judge:
                     self.fail(f"I3: {process.host.name} still shows {record.key}, silent since {signs[record.key]:.1f}")
 
     def _twins(self, client: Client) -> bool:
+        """Whether another process has, or had, its id: what that one says counts for both."""
         return sum(each.key == client.key for each in self.sim.clients) > 1
 
     # --- who is together

@@ -8,7 +8,10 @@ import random
 import pytest
 
 from discovery.limits import JITTER_S, Bucket, TooMany
+from discovery.token import Place
 from discovery.watcher import Watcher
+
+T1, T2 = {"A@1": Place(1)}, {"A@1": Place(2)}
 
 
 def bucket(rate_per_s: float = 10.0, burst: float = 20.0) -> Bucket:
@@ -66,30 +69,32 @@ def test_rate_zero_is_no_limit() -> None:
         held.take(1000, 0.0)
 
 
-async def test_a_watcher_is_told_what_was_fed_in_order() -> None:
-    watcher = Watcher(100, lambda: None)
+async def test_a_watcher_is_told_what_was_fed_in_order_and_where_it_stands() -> None:
+    watcher = Watcher(100, T1)
     frames = watcher.frames()
     watcher.feed(b"a")
-    watcher.feed(b"b")
-    assert await anext(frames) == b"ab"
+    watcher.feed(b"b", T2)
+    watcher.feed(b"c")
+    assert await anext(frames) == b"abc"
+    assert watcher.token == T2
     watcher.end()
     assert [each async for each in frames] == []
 
 
-async def test_a_watcher_that_lags_is_aborted() -> None:
-    aborted = asyncio.Event()
-    watcher = Watcher(10, aborted.set)
-    watcher.feed(b"12345")
-    watcher.feed(b"12345")
-    assert not aborted.is_set()
-    watcher.feed(b"1")
-    assert aborted.is_set()
+async def test_a_watcher_that_lags_is_told_no_more_and_stands_where_it_was() -> None:
+    watcher = Watcher(10, T1)
+    watcher.feed(b"12345", T2)
+    watcher.feed(b"12345", T2)
+    assert not watcher.lagging
+    watcher.feed(b"1", T2)
+    watcher.feed(b"2", T2)
+    assert watcher.lagging
     assert [each async for each in watcher.frames()] == []
+    assert watcher.token == T1
 
 
 async def test_what_was_written_is_room_again() -> None:
-    aborted = asyncio.Event()
-    watcher = Watcher(10, aborted.set)
+    watcher = Watcher(10, T1)
     frames = watcher.frames()
     for _ in range(5):
         watcher.feed(b"123456789")
@@ -98,4 +103,4 @@ async def test_what_was_written_is_room_again() -> None:
         await asyncio.sleep(0)
         watcher.feed(b"1")
         assert await reading == b"1"
-    assert not aborted.is_set()
+    assert not watcher.lagging
