@@ -28,6 +28,9 @@ Call = Callable[[str, Sender, Request], Awaitable[tuple[Sender, Reply]]]
 SHORTEST_PAUSE_S = 0.001
 """The loop's timers count milliseconds: a shorter pause would be none."""
 
+NEVER = float("-inf")
+"""Earlier than any deadline: nobody waits, so nobody is woken."""
+
 
 class Driver:
     """`lag_s` is by how much the last tick came late, `worst_lag_s` the most so far; `said` counts events by name."""
@@ -42,28 +45,29 @@ class Driver:
         self._delta = delta
         self._events = events
         self._wake = asyncio.Event()
-        self._waiting_for = float("-inf")
+        self._due = 0.0
+        self._waiting_for = NEVER
         self._stepped = asyncio.Event()
         self._covered = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
         self._failures: LRUCache[str, dict[str, str]] = LRUCache(PEERS_MAX)
 
     async def run(self) -> None:
+        self.perform()
         while True:
-            due = self.node.next_deadline()
             now = clock.now()
-            if now >= due:
-                self._note_lag(now - due)
+            if now >= self._due:
+                self._note_lag(now - self._due)
                 self.node.tick(now)
                 self.perform()
                 await asyncio.sleep(0)
                 continue
             self._wake.clear()
-            self._waiting_for = due
+            self._waiting_for = self._due
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(due - now, SHORTEST_PAUSE_S)):
+                async with asyncio.timeout(max(self._due - now, SHORTEST_PAUSE_S)):
                     await self._wake.wait()
-            self._waiting_for = float("-inf")
+            self._waiting_for = NEVER
 
     async def close(self) -> None:
         for task in self._sending:
@@ -119,7 +123,8 @@ class Driver:
         if self.node.covered:
             self._covered.set()
         self._stepped.set()
-        if self.node.next_deadline() < self._waiting_for:
+        self._due = self.node.next_deadline()
+        if self._due < self._waiting_for:
             self._wake.set()
 
     async def _send(self, address: str, message: Request) -> None:

@@ -38,11 +38,11 @@ class Judgement:
     def dies(self, origin: str, dead_s: float = 0.0) -> None:
         self.owners.told_dead(origin, dead_s, self._clocks.grace_s)
 
-    def new(self) -> list[tuple[str, OwnerState]]:
-        """Judge again, if anything has changed; returns the origins whose state is new."""
+    def new(self) -> list[tuple[str, OwnerState]] | None:
+        """Judge again; returns the origins whose state is new. None: there was no reason to."""
         seen = (self._membership.version, len(self._replica.spaces), self.owners.heard, self.owners.own)
         if seen == self._seen:
-            return []
+            return None
         self._seen = seen
         origins = {*self._replica.spaces, *(member.origin for member in self._membership.members.values())}
         return self.owners.judge(sorted(origins), self._held, self._clocks.grace_s)
@@ -103,8 +103,8 @@ class Judgement:
         return forgotten
 
     def shows(self, origin: str) -> bool:
-        """Whether instances of a dead origin may still be listed."""
-        return self.owners.state(origin) == "dead" and not self._replica.view.hides_all(origin)
+        """Whether instances of a dead origin are still listed."""
+        return self.owners.state(origin) == "dead" and self._replica.view.shows(origin)
 
     def _held(self, origin: str) -> OwnerState | None:
         """What the table of members says of an origin."""

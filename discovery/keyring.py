@@ -17,33 +17,52 @@ Not here: the file (`discovery.keyfile`), what is signed (`discovery.auth`).
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import secrets
 
 from shared.errors import BadInput
 
 KEY_BYTES = 32
+BLOCK_BYTES = 64
 
 KEY_IDS = b"plexmesh gossip key id"
+
+
+class Mac:
+    """HMAC-SHA256 under one key: the two hashes of its pads are made once and copied, which costs half of `hmac.digest`
+    (with cold caches, as between two messages, a good deal less)."""
+
+    def __init__(self, key: bytes) -> None:
+        """`key` is no longer than a block of SHA-256, 64 bytes."""
+        padded = key.ljust(BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
+
+    def hex(self, data: bytes) -> str:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(data)
+        outer.update(inner.digest())
+        return outer.hexdigest()
 
 
 class KeyRing:
     """At least one key, in the order of the file."""
 
     def __init__(self, keys: list[bytes]) -> None:
-        self._keys = {key_id(key): key for key in keys}
-        self.ids = list(self._keys)
-        self._signing = self._keys[self.ids[0]]
+        self._macs = {key_id(key): Mac(key) for key in keys}
+        self.ids = list(self._macs)
+        self._signing = self._macs[self.ids[0]]
 
     def sign(self, data: bytes) -> tuple[str, str]:
         """The signing key's id, and HMAC-SHA256 of the data under it in hex."""
-        return self.ids[0], hmac.digest(self._signing, data, "sha256").hex()
+        return self.ids[0], self._signing.hex(data)
 
     def accepts(self, id: str, mac: str, data: bytes) -> bool:
-        key = self._keys.get(id)
+        key = self._macs.get(id)
         if key is None or not mac.isascii():
             return False
-        return hmac.compare_digest(hmac.digest(key, data, "sha256").hex(), mac)
+        return hmac.compare_digest(key.hex(data), mac)
 
 
 def key_id(key: bytes) -> str:

@@ -18,6 +18,7 @@ class Leases:
         self._max_step_s = 2 * sweep_s
         self._ends: dict[str, float] = {}
         self._terms: dict[str, float] = {}
+        self._by_lease: dict[int, float] = {}
         self._clock = 0.0
         self._swept_at: float | None = None
 
@@ -28,7 +29,10 @@ class Leases:
         return key in self._ends
 
     def grant(self, key: str, lease_s: int, now: float) -> None:
-        self._terms[key] = self._rule(lease_s)
+        term_s = self._by_lease.get(lease_s)
+        if term_s is None:
+            term_s = self._by_lease[lease_s] = self._rule(lease_s)
+        self._terms[key] = term_s
         self.renew(key, now)
 
     def renew(self, key: str, now: float) -> bool:

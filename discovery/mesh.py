@@ -365,12 +365,15 @@ class Mesh:
     # --- inside: judgements
 
     def _judge(self, now: float) -> None:
-        for origin, state in self.judgement.new():
+        news = self.judgement.new()
+        for origin, state in news or ():
             self._effects.append(OwnerChanged(origin, state))
             if state == "dead":
                 self._bury(origin, now)
             else:
                 self.judgement.returns(origin)
+        if news is not None:
+            self.judgement.hide(self._clocks.wall_ms(now))
         for origin in self.judgement.caught_up():
             self._replica.show(origin, self._clocks.wall_ms(now))
 

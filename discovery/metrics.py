@@ -78,6 +78,7 @@ class NodeMetrics(Collector):
             "snapshot_age_seconds", "Since the disk was known to be up to date; -1: not yet", self._snapshots.age_s
         )
         yield _gauge("snapshot_bytes", "Size of the snapshot written last", self._snapshots.written_bytes)
+        yield _count("snapshot_failures", "Snapshots that could not be written", self._snapshots.failures)
         yield _gauge("snapshot_failing", "1 while snapshots cannot be written", self._snapshots.failing)
 
 

@@ -296,8 +296,8 @@ class Node:
         for key, silent_s in self._replica.expire(now, wall_ms):
             self._mesh.say("lease.expired", key=key, silent_s=round(silent_s, 1))
         self._mesh.sweep(now)
-        self._replica.date(self._clocks.running_s)
-        self._replica.collect(self._clocks.running_s, wall_ms)
+        self._replica.date(self._clocks.grace_s)
+        self._replica.collect(self._clocks.grace_s, wall_ms)
         for guard in self.guards(now):
             if guard.on != (guard.name in self._guards_on):
                 self._guards_on ^= {guard.name}

@@ -13,6 +13,9 @@ from collections.abc import Callable, Iterable
 from discovery.messages import epoch_of, node_of
 from shared.wire import OwnerState
 
+ROUNDING_S = 0.5
+"""Ages told by several peers differ by the time they travelled."""
+
 
 class Owners:
     def __init__(self, own: str) -> None:
@@ -20,7 +23,7 @@ class Owners:
         self._states: dict[str, OwnerState] = {own: "alive"}
         self._dead_since: dict[str, float] = {}
         self.heard = 0
-        """Grows when others tell of a death that was not known."""
+        """Grows when others tell of a death that was not known, or not known to be so old."""
 
     def state(self, origin: str) -> OwnerState:
         return self._states.get(origin, "alive")
@@ -43,8 +46,10 @@ class Owners:
     def told_dead(self, origin: str, dead_s: float, grace_s: float) -> None:
         """A peer says it has been dead that long; counts for origins that are not in contact."""
         since = grace_s - dead_s
-        self.heard += origin not in self._dead_since
-        self._dead_since[origin] = min(self._dead_since.get(origin, since), since)
+        before = self._dead_since.get(origin)
+        if before is None or since < before - ROUNDING_S:
+            self._dead_since[origin] = since
+            self.heard += 1
 
     def told_alive(self, origin: str) -> None:
         """A peer that may serve says it is not dead; counts for origins we know nothing of ourselves."""

@@ -95,7 +95,7 @@ _decoder = msgspec.msgpack.Decoder(Registration)
 
 
 def pack(registration: Registration) -> bytes:
-    return _encoder.encode(registration)
+    return bytes(memoryview(_encoder.encode(registration)))  # the encoder's own bytes keep the room it began with
 
 
 def unpack(body: bytes) -> Registration:

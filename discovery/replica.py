@@ -40,12 +40,13 @@ class Replica:
         self._readable = readable
         self._hlc = Hlc()
         self._buried: list[tuple[float, int]] = []
-        self._changes: list[Change] = []
+        self._changes: dict[str, Change] = {}
         self._poisoned: list[Record] = []
 
     def take_changes(self) -> list[Change]:
-        changes, self._changes = self._changes, []
-        return changes
+        """One an instance: what came and went within a step was never there."""
+        changes, self._changes = self._changes, {}
+        return [change for change in changes.values() if change.before != change.after]
 
     def take_poisoned(self) -> list[Record]:
         """Records that came and could not be read."""
@@ -92,18 +93,19 @@ class Replica:
             self._bury(self.own.items[key], DROPPED, wall_ms)
         return expired
 
-    def collect(self, running_s: float, wall_ms: int) -> None:
-        """Forget own tombstones that are old enough; `date` has dated them."""
-        ripe = [seq for buried_s, seq in self._buried if running_s - buried_s > self._policy.gc_grace_s]
+    def collect(self, grace_s: float, wall_ms: int) -> None:
+        """Forget own tombstones that are old enough (`date` has dated them) and that nothing is left to hide behind."""
+        ripe = [seq for buried_s, seq in self._buried if grace_s - buried_s > self._policy.gc_grace_s]
         if ripe:
-            self._update(self.own.collect(max(ripe)), wall_ms)
-            self._buried = [each for each in self._buried if each[1] > max(ripe)]
+            needed = (left.seq for left in self.own.tombstones_to(max(ripe)) if self.view.outranks(left))
+            self._update(self.own.collect(min(needed, default=max(ripe) + 1) - 1), wall_ms)
+            self._buried = [each for each in self._buried if each[1] > self.own.gc_seq]
 
-    def date(self, running_s: float) -> None:
+    def date(self, grace_s: float) -> None:
         """Date the tombstones written since the last call."""
         if self._buried and self._buried[-1][1] == self.own.max_seq:
             return
-        self._buried.append((running_s, self.own.max_seq))
+        self._buried.append((grace_s, self.own.max_seq))
 
     # --- another log
 
@@ -233,8 +235,9 @@ class Replica:
 
     def _update(self, keys: Iterable[str], wall_ms: int) -> None:
         changes = self.view.update(keys)
-        self._changes += changes
         for change in changes:
+            first = self._changes.get(change.key)
+            self._changes[change.key] = change if first is None else Change(change.key, first.before, change.after)
             mine = self.own.items.get(change.key)
             if mine is not None and mine.live and (change.after is None or change.after[0] != self.own.origin):
                 self._bury(mine, DROPPED, wall_ms)

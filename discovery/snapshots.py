@@ -23,11 +23,12 @@ LAST_S = 2.0
 
 class Snapshots:
     def __init__(self, path: Path, image: Callable[[float], Image], every_s: float, events: Events) -> None:
-        """`image` gives the node's image at an instant of `discovery.clock`."""
+        """`image` gives the node's image at an instant of `discovery.clock`; `failures` are counted."""
         self._writer = SnapshotWriter(path)
         self._image = image
         self._every_s = every_s
         self._events = events
+        self.failures = 0
         self._failure = ""
         self._looked_at: float | None = None
 
@@ -67,6 +68,7 @@ class Snapshots:
         return bool(self._failure)
 
     def _fail(self, error: OSError) -> None:
+        self.failures += 1
         reason = f"{errno.errorcode.get(error.errno or 0, 'error')}: {error.strerror or error}"
         if reason != self._failure:
             self._failure = reason

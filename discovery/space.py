@@ -20,8 +20,10 @@ Source: scuttlebutt's per-peer versions; acknowledged delta intervals (Almeida, 
 from __future__ import annotations
 
 import bisect
+import itertools
 import operator
 import zlib
+from collections.abc import Iterator
 
 import msgspec
 
@@ -154,6 +156,10 @@ class Space:
     def unstage(self) -> None:
         """Give up what was staged: whoever was sending it may be gone."""
         self._stage = None
+
+    def tombstones_to(self, seq: int) -> Iterator[Record]:
+        """Those at or before a place, oldest first."""
+        return (self.items[key] for key, at in itertools.takewhile(lambda each: each[1] <= seq, self._tombs.items()))
 
     def collect(self, gc_seq: int) -> list[str]:
         """Forget tombstones at or before `gc_seq`; returns whose."""

@@ -68,6 +68,18 @@ class View:
                 best = (origin, record)
         return best
 
+    def outranks(self, left: Record) -> bool:
+        """Whether a deregistration still keeps some live record from being shown."""
+        if left.state != LEFT:
+            return False
+        for origin, space in self._spaces.items():
+            record = space.items.get(left.key)
+            if record is None or not record.live or record.gen > left.gen:
+                continue
+            if record.lease_s > self._hidden.get(origin, -1):
+                return True
+        return False
+
     def hidden(self) -> dict[str, int]:
         """Per dead origin, the longest lease whose records are hidden."""
         return self._hidden
@@ -90,11 +102,10 @@ class View:
         self._hidden[origin] = ripe
         return [record.key for record in space.items.values() if record.live and before < record.lease_s <= ripe]
 
-    def hides_all(self, origin: str) -> bool:
-        """Whether nothing of that origin competes any more, LEFT marks aside."""
+    def shows(self, origin: str) -> bool:
+        """Whether some visible record is that origin's."""
         space = self._spaces.get(origin)
-        longest = max((record.lease_s for record in space.items.values() if record.live), default=-1) if space else -1
-        return longest <= self._hidden.get(origin, -1)
+        return space is not None and any(self._visible.get(key, (None,))[0] == origin for key in space.items)
 
     def show(self, origin: str) -> list[str]:
         """Undo `hide`; returns the instances to update."""

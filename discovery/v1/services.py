@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 
 from aiohttp import web
 
@@ -14,8 +14,8 @@ from discovery.v1 import shapes
 from discovery.v1.answers import Answers
 from discovery.watch import Watch
 
-SLICE = 5000
-"""Instances counted in one step: a few milliseconds."""
+SLICE = 2000
+"""Instances counted in one step: about a millisecond."""
 
 
 class Services:
@@ -25,9 +25,9 @@ class Services:
         self._answers = answers
 
     async def services(self, _: web.Request) -> web.StreamResponse:
-        counts: dict[str, Counter[Status]] = {}
+        counts: defaultdict[str, Counter[Status]] = defaultdict(Counter)
         for number, (_origin, record) in enumerate(list(self._node.view.all()), 1):
-            counts.setdefault(record.service, Counter())[STATUS_OF[record.state]] += 1
+            counts[record.service][STATUS_OF[record.state]] += 1
             if number % SLICE == 0:
                 await asyncio.sleep(0)
         ordered = {name: dict(each) for name, each in sorted(counts.items())}

@@ -10,6 +10,7 @@ Source: Prometheus, "Writing HTTP service discovery"; its configuration, `http_s
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import msgspec
 from aiohttp import web
@@ -57,9 +58,15 @@ def target_of(instance: Instance) -> TargetGroup | None:
     if PATH in instance.metadata:
         labels["__metrics_path__"] = instance.metadata[PATH]
     for name, value in instance.metadata.items():
-        labels[f"__meta_plexmesh_metadata_{_NOT_IN_A_LABEL.sub('_', name)}"] = value
+        labels[_label(name)] = value
     port = instance.metadata.get(PORT, "")
     return TargetGroup([f"{host}:{port if port.isdigit() else instance.port}"], labels)
+
+
+@lru_cache(10_000)
+def _label(name: str) -> str:
+    """Of a metadata key."""
+    return "__meta_plexmesh_metadata_" + _NOT_IN_A_LABEL.sub("_", name)
 
 
 def _instance(held: Held) -> Instance:

@@ -113,7 +113,8 @@ def test_a_full_disk_is_said_once_and_so_is_its_recovery(node: DiscoveryNode) ->
     resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE, (SMALL_DISK_BYTES, resource.RLIM_INFINITY))
     node.register(*(f"large-{number}" for number in range(20)), filler="x" * 4000)
     assert node.awaited("snapshot.failed")["reason"].startswith("EFBIG: ")
-    node.register("i2")  # another reason to write, and one more failure
+    node.register("i2")
+    poll("it is tried again and again", lambda: node.metric("snapshot_failures_total") >= 3)
     assert node.get("/application/health")["components"]["registry"]["details"]["snapshotFailing"] is True
     assert "i2" in node.instances()
     assert "orders/i1" in saved(node)

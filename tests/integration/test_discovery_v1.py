@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from discovery.limits import MAX_BATCH
+from discovery.v1.shapes import Problem
 from gateway import sse
 from gateway.snapshot import Fold
 from gateway.watch import DECODERS
@@ -31,14 +32,15 @@ SETTINGS = {
     "watch_buffer_bytes": 200_000,
     "watch_stalled_s": 0.5,
 }
-"""The rate of registrations is as it ships."""
 
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[DiscoveryNode, DiscoveryNode]]:
     folder = tmp_path_factory.mktemp("discovery")
     first = DiscoveryNode(folder, "LPAR1", HOST1, HOST2, **SETTINGS)
-    second = DiscoveryNode(folder, "LPAR2", HOST2, HOST1, **SETTINGS)
+    second = DiscoveryNode(
+        folder, "LPAR2", HOST2, HOST1, registrations_per_s=2000, registrations_burst=4000, **SETTINGS
+    )
     with running(first, second):
         yield first, second
 
@@ -80,10 +82,11 @@ class Node:
 
     async def refused(self, method: str, path: str, body: object = None) -> tuple[int, str]:
         """The status and what the problem says."""
-        status, said = await self.ask(method, path, body)
-        assert said["status"] == status
+        status, body = await self.ask(method, path, body)
+        said = msgspec.convert(body, Problem)
+        assert said.status == status
         assert self.headers["Content-Type"] == "application/problem+json"
-        return status, said["detail"]
+        return status, said.detail
 
     @staticmethod
     def ids(listed: Any) -> set[str]:
@@ -470,15 +473,15 @@ async def test_a_watcher_that_does_not_read_is_cut_and_comes_back_with_its_token
     watcher = Watcher()
     async with following(watcher, one, "?services=heavy"):
         await until(lambda: watcher.marks)
-    streams = (await one.get("summary"))["watchers"]
+    end = loop.time() + 4 * float(SETTINGS["watch_stalled_s"])
     number = 0
-    while (await one.get("summary"))["watchers"] >= streams:
+    while loop.time() < end or number < 30:
         number += 1
         await one.register(*(heavy(f"i{n}", number) for n in range(100)))
-        assert number < 500, "it was never cut"
-    with contextlib.suppress(ConnectionResetError):
-        while await loop.sock_recv(sock, 65536):
-            pass
+    async with asyncio.timeout(10):  # a stream that was not cut has no end
+        with contextlib.suppress(ConnectionResetError):
+            while await loop.sock_recv(sock, 65536):
+                pass
     sock.close()
     async with following(watcher, one, "?services=heavy"):
         await until(lambda: {f"i{n}" for n in range(100)} <= watcher.ids("heavy"))
@@ -559,5 +562,5 @@ async def test_registering_faster_than_allowed_is_answered_429_with_a_pause(two:
     while status == 200:
         status, said = await two.ask("POST", "instances", body)
     assert status == 429
-    assert said["detail"].startswith(f"registrations: {MAX_BATCH} more now, expected at most 20000 a second")
+    assert said["detail"].startswith(f"registrations: {MAX_BATCH} more now, expected at most 2000 a second")
     assert 1 <= int(two.headers["Retry-After"]) <= 4

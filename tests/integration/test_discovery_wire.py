@@ -14,6 +14,7 @@ from discovery import auth, messages
 from discovery.auth import Signer, Verifier
 from discovery.config import DiscoveryConfig
 from discovery.connection import Broken, Connection
+from discovery.dialing import Dialer
 from discovery.doorway import Doorway
 from discovery.entrance import UNPROVEN_BYTES, Entrance
 from discovery.keyring import new_key, parse
@@ -135,6 +136,18 @@ async def test_nobody_there_is_refused_and_silence_is_not(peers: Peers) -> None:
         with pytest.raises(PeerFailure, match=r"silent for 0.5 s") as caught:
             await ping(peers)
         assert not caught.value.refused
+
+
+async def test_a_name_is_looked_up_and_tried_at_all_its_addresses() -> None:
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    dialer = Dialer(LPAR1)
+    async with server:
+        (listening,) = server.sockets
+        with await dialer.dial("localhost", listening.getsockname()[1]) as sock:
+            assert sock.getpeername()[0] == "127.0.0.1"
+            assert sock.getsockname()[0] == LPAR1
+        with pytest.raises(OSError):
+            await dialer.dial("nobody.invalid", 7553)
 
 
 # --- this end, with strangers at the other one

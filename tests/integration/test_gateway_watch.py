@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from aiohttp import web
+
 from gateway.config import GatewayConfig
-from tests.fakes import FakeDiscovery, RawInstance, an_instance, answering, running, until
+from shared.wire import Del, Instance, Mark, Put
+from tests.fakes import FakeDiscovery, RawInstance, an_instance, answering, frame, running, until
 from tests.integration.gateway_rig import INSTANCES, LPAR1, LPAR2, PORT, Rig, on_uvloop, started
 
 A, B = an_instance("orders", 9000, INSTANCES[0]), an_instance("orders", 9000, INSTANCES[1], lpar="LPAR2")
@@ -119,3 +122,77 @@ async def test_a_whole_set_replaces_the_one_before_without_a_gap() -> None:
         await own.start()
         await until(lambda: B.key not in gateway.path.snapshot.endpoints)
         assert fewest == 1
+
+
+class Remembering(FakeDiscovery):
+    """Goes on from any token of its sysplex (`known` maps them to sets), as a real node does."""
+
+    def __init__(self, host: str, known: dict[str, dict[str, Instance]]) -> None:
+        super().__init__(host)
+        self.asked: list[str] = []
+        self._known = known
+
+    def mark(self, *, whole: bool = False) -> Mark:
+        mark = super().mark(whole=whole)
+        self._known[mark.token] = dict(self.instances)
+        return mark
+
+    async def _watch(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request.headers.get("Last-Event-ID", ""))
+        return await super()._watch(request)
+
+    def _whole(self) -> bytes:
+        before = self._known.get(self.asked[-1])
+        if before is None:
+            return super()._whole()
+        puts = [each for each in self.instances.values() if before.get(each.key) != each]
+        return frame(Put(puts)) + frame(Del(list(before.keys() - self.instances.keys()))) + frame(self.mark())
+
+
+@on_uvloop
+async def test_the_next_node_goes_on_from_the_last_token() -> None:
+    known: dict[str, dict[str, Instance]] = {}
+    own, other = Remembering(LPAR1, known), Remembering(LPAR2, known)
+    third = an_instance("orders", 9001, INSTANCES[0])
+    async with running(own, other):
+        own.put(A, B)
+        other.put(B, third)
+        async with started(a_config(own, other)) as gateway:
+            await until(lambda: gateway.watch.following == own.url)
+            last = gateway.path.snapshot.token
+            await own.stop()
+            await until(lambda: gateway.watch.following == other.url)
+            assert (own.asked[0], other.asked[0]) == ("", last)
+            assert set(gateway.path.snapshot.endpoints) == {B.key, third.key}
+
+
+@on_uvloop
+async def test_after_a_lost_change_all_is_asked_for_anew() -> None:
+    node = Remembering(LPAR1, {})
+    async with running(node), started(a_config(node)) as gateway:
+        await until(lambda: gateway.watch.whole)
+        node.lie = True
+        node.put(A)
+        await until(lambda: A.key in gateway.path.snapshot.endpoints)
+        assert node.asked == ["", ""]
+
+
+@on_uvloop
+async def test_a_node_that_does_not_know_the_token_is_asked_without_it() -> None:
+    class Forgetful(Remembering):
+        async def _watch(self, request: web.Request) -> web.StreamResponse:
+            if "Last-Event-ID" in request.headers:
+                self.asked.append(request.headers["Last-Event-ID"])
+                return web.Response(status=400)
+            return await super()._watch(request)
+
+    own, other = Remembering(LPAR1, {}), Forgetful(LPAR2, {})
+    async with running(own, other):
+        own.put(A)
+        other.put(B)
+        async with started(a_config(own, other)) as gateway:
+            await until(lambda: gateway.watch.following == own.url)
+            await own.stop()
+            await until(lambda: gateway.watch.following == other.url)
+            assert set(gateway.path.snapshot.endpoints) == {B.key}
+            assert other.asked[-1] == ""

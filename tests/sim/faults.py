@@ -10,6 +10,7 @@ import random
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from discovery.replica import Replica
 from discovery.space import Space
@@ -37,15 +38,12 @@ def small_deltas(records: int) -> Iterator[None]:
 
     The limit is a constant of the core, patched here rather than made a setting that nobody else needs.
     """
-    limited = (Space.delta_since, Replica.deltas)
-    before = [function.__defaults__ for function in limited]
-    for function in limited:
-        function.__defaults__ = (records,)
+    before = Space.delta_since.__defaults__, Replica.deltas.__defaults__
+    Space.delta_since.__defaults__ = Replica.deltas.__defaults__ = (records,)
     try:
         yield
     finally:
-        for function, defaults in zip(limited, before, strict=True):
-            function.__defaults__ = defaults
+        Space.delta_since.__defaults__, Replica.deltas.__defaults__ = before
 
 
 class History:
@@ -156,6 +154,8 @@ class History:
 
     def boot_again(self, host: Host) -> None:
         """With its disk, without, or with one that was restored from some time ago."""
+        if host.process is not None:
+            return
         rng = self.rng
         if rng.random() < 0.2:
             host.wall_offset_ms = rng.choice((0, -7_200_000, 7_200_000))
@@ -172,7 +172,7 @@ class History:
     def kill_all(self) -> None:
         for host in self.hosts:
             host.kill()
-            self.sim.after(self.rng.uniform(0.2, 6), lambda host=host: self.boot_again(host))
+            self.sim.after(self.rng.uniform(0.2, 6), partial(self.boot_again, host))
 
     def graceful(self) -> None:
         host = self._host()
@@ -219,11 +219,11 @@ class History:
         pairs = [(one, other) for one in chosen for other in self.hosts if one is not other]
         start = self.sim.now
         for number, (one, other) in enumerate(pairs):
-            self.sim.at(start + number * 0.3, lambda one=one, other=other: self._clog(one, other, cut=True))
+            self.sim.at(start + number * 0.3, partial(self._clog, one, other, cut=True))
         self.rng.shuffle(pairs)
         back = start + len(pairs) * 0.3 + self.rng.uniform(0, 10)
         for number, (one, other) in enumerate(pairs):
-            self.sim.at(back + number * 0.3, lambda one=one, other=other: self._clog(one, other, cut=False))
+            self.sim.at(back + number * 0.3, partial(self._clog, one, other, cut=False))
 
     def _clog(self, one: Host, other: Host, cut: bool) -> None:
         if self.sim.now < TROUBLE_S:

@@ -199,6 +199,7 @@ class Host:
 
     def reboot_clock(self) -> None:
         """The machine itself was started again: its clock counts from about nought."""
+        assert self.process is None
         self._base = self.sim.rng.uniform(1, 20) - self.sim.now * self.rate
 
     def set_rate(self, rate: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from discovery.messages import node_of
 from discovery.policy import Policy
@@ -18,7 +19,7 @@ def started(seed: int, hosts: int = 5, clients: int = 40, *, policy: Policy = PO
     """A mesh in peace, its clients spread over the nodes."""
     sim = Sim(seed, hosts, policy=policy)
     for number in range(clients):
-        sim.at(1.0 + number / 25, lambda number=number: sim.client(number % hosts, balanced=balanced))
+        sim.at(1.0 + number / 25, partial(sim.client, number % hosts, balanced=balanced))
     sim.run(START_S)
     sim.wait("all nodes agree", lambda: sim.judge.agreed() and not sim.judge.truth(), 3.0)
     return sim
@@ -47,6 +48,14 @@ def others(sim: Sim, number: int) -> list[Process]:
 def shown(at: Process) -> set[str]:
     """The instances that a node lists."""
     return {record.key for _, record in at.node.view.all()}
+
+
+def lists(sim: Sim, number: int, client: Client) -> bool:
+    return client.key in process(sim, number).node.view
+
+
+def covered(sim: Sim, number: int) -> bool:
+    return process(sim, number).node.covered
 
 
 def owner(at: Process, client: Client) -> str:

@@ -49,7 +49,7 @@ class Sim:
         self.policy = policy
         self.rng = random.Random(seed)
         self.now = 0.0
-        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._heap: list[tuple[float, int, Callable[[], object]]] = []
         self._ties = itertools.count()
         self.journal = Journal(self)
         self.network = Network(self)
@@ -63,10 +63,10 @@ class Sim:
 
     # --- time
 
-    def at(self, time: float, do: Callable[[], None]) -> None:
+    def at(self, time: float, do: Callable[[], object]) -> None:
         heapq.heappush(self._heap, (time if time > self.now else self.now, next(self._ties), do))
 
-    def after(self, seconds: float, do: Callable[[], None]) -> None:
+    def after(self, seconds: float, do: Callable[[], object]) -> None:
         self.at(self.now + seconds, do)
 
     def run(self, until: float) -> None:

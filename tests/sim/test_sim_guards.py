@@ -16,6 +16,7 @@ import discovery.view
 from discovery.record import Record
 from discovery.space import Delta, Position, Space
 from discovery.view import View
+from tests.sim import scenes
 from tests.sim import test_sim_returns as returns
 from tests.sim import test_sim_scenarios as scenarios
 from tests.sim.simulator import POLICY
@@ -23,8 +24,7 @@ from tests.sim.simulator import POLICY
 
 def weaken(monkeypatch: pytest.MonkeyPatch, **rules: object) -> None:
     """Let scenarios begin with other rules."""
-    for function in (scenarios.started, returns.started):
-        monkeypatch.setitem(function.__kwdefaults__, "policy", replace(POLICY, **rules))  # type: ignore[arg-type]
+    monkeypatch.setitem(scenes.started.__kwdefaults__, "policy", replace(POLICY, **rules))  # type: ignore[arg-type]
 
 
 def test_without_fencing_a_node_that_was_stopped_brings_back_what_has_left(monkeypatch: pytest.MonkeyPatch) -> None:

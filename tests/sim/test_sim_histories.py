@@ -23,7 +23,7 @@ SECONDS = float(os.environ.get("PLEXMESH_SIM_SECONDS", "150"))
 SLICE_S = 25.0
 CORES = 2
 
-REGRESSIONS = [95, 131, 143, 151, 156, 158, 163, 167, 173, 180, 187, 190]
+REGRESSIONS = [95, 131, 143, 151, 156, 158, 163, 167, 173, 180, 187, 190, 206, 357, 478]
 
 FIRST_NEW = 1_000_000 + int(time.time()) % 1_000_000 * 1_000
 new_seeds = itertools.count(FIRST_NEW)

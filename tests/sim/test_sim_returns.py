@@ -2,6 +2,8 @@
 clients and watchers. Targets and scaling as in `test_sim_scenarios`.
 """
 
+from functools import partial
+
 import pytest
 
 from discovery.messages import node_of
@@ -40,19 +42,22 @@ def test_14_what_left_stays_away_when_a_cut_off_node_returns_with_it(away_s: flo
 @pytest.mark.parametrize("away_s", AWAY_S)
 @pytest.mark.parametrize("how", ["paused", "killed"])
 def test_14_what_left_stays_away_when_a_stopped_node_returns_with_it(how: str, away_s: float) -> None:
+    """It was cut off before it was stopped, so that no word of their leaving waits for it."""
     sim = started(24)
     leaving = [client for client in sim.clients if client.home == 4][:4]
     keys = {client.key for client in leaving}
     sim.hosts[4].save()
+    sim.split([4], [0, 1, 2, 3])
     if how == "paused":
         sim.hosts[4].pause()
     else:
         sim.hosts[4].kill()
     for client in leaving:
-        client.home = 0
+        client.zone = client.home = 0
         client.leave()
     sim.run(sim.now + 1)
     never_shown(sim, sim.now + away_s, others(sim, 4), keys)
+    sim.heal()
     if how == "paused":
         sim.hosts[4].resume()
     else:
@@ -188,14 +193,14 @@ def test_20_a_node_joins_under_load_ready_soon_and_nothing_blinks() -> None:
     with small_deltas(8):
         sim = Sim(21, hosts=6, running=range(5))
         for number in range(50):
-            sim.at(1.0 + number / 25, lambda number=number: sim.client(number % 5))
+            sim.at(1.0 + number / 25, partial(sim.client, number % 5))
         sim.run(5)
-        churn(sim, 200, sim.now + 12)
+        churn(sim, 200, sim.now + 7)
         sim.run(sim.now + 2)
         sim.hosts[5].seeds = [sim.hosts[2].address]
         sim.hosts[5].boot()
         sim.wait("it is ready", lambda: process(sim, 5).node.covered, 3.0)
-        watch_closely(sim, sim.now + 10, sim.processes(), sim.beating())
+        watch_closely(sim, sim.now + 6, sim.processes(), sim.beating())
         assert all(f"{node_of(process(sim, 5).node.origin)}" in map(node_of, p.node.owners()) for p in others(sim, 5))
         assert not sim.journal.removals()
         sim.judge.settle()

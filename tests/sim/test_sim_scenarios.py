@@ -5,15 +5,17 @@ the times after which a node fences itself, collects or forgets. Detection, spre
 keep the design's targets. Here: 1-13, changes and the network; `test_sim_returns` has those that come back.
 """
 
+from functools import partial
+
 import pytest
 
 from tests.sim.client import BEAT_S, LEASE_S
-from tests.sim.journal import percentile
-from tests.sim.scenes import churn, guarding, others, owner, process, shown, started, watch_closely
+from tests.sim.journal import Judged, percentile
+from tests.sim.scenes import churn, covered, guarding, lists, others, owner, process, shown, started, watch_closely
 from tests.sim.simulator import Sim
 
 
-def deaths(sim: Sim, since: float) -> list[object]:
+def deaths(sim: Sim, since: float) -> list[Judged]:
     """Boots that some node took for dead since then though they run."""
     running = {each.node.origin for each in sim.processes()}
     return [each for each in sim.journal.opinions("dead", since) if each.origin in running]
@@ -22,10 +24,10 @@ def deaths(sim: Sim, since: float) -> list[object]:
 def test_1_steady_changes_are_everywhere_in_milliseconds_and_travel_once() -> None:
     sim = started(1, clients=50)
     start, sent = sim.now, sim.network.sent_records
-    churn(sim, 100, start + 20)
-    sim.run(start + 22)
+    churn(sim, 100, start + 10)
+    sim.run(start + 12)
     spread = sim.journal.spread_s(5, start)
-    assert len(spread) > 1_500
+    assert len(spread) > 800
     assert percentile(spread, 0.5) <= 0.010
     assert percentile(spread, 0.99) <= 0.015
     copies = (sim.network.sent_records - sent) / len(spread) / 4
@@ -39,10 +41,10 @@ def test_2_stalled_connections_delay_few_changes_and_bury_nobody() -> None:
     sim = started(2, clients=50)
     sim.network.default.stalled = 0.05
     start = sim.now
-    churn(sim, 50, start + 20)
-    sim.run(start + 22)
+    churn(sim, 50, start + 12)
+    sim.run(start + 14)
     spread = sim.journal.spread_s(5, start)
-    assert len(spread) > 700
+    assert len(spread) > 450
     assert percentile(spread, 0.99) <= 0.150
     assert not deaths(sim, start)
     assert not sim.journal.removals()
@@ -55,8 +57,11 @@ def test_3_a_killed_node_is_dead_everywhere_soon_and_its_instances_stay(seed: in
     orphans = [client for client in sim.clients if client.home == 2]
     sim.hosts[2].kill()
     sim.wait("dead everywhere", lambda: all(each.node.owners()[gone] == "dead" for each in sim.processes()), 1.5)
-    homeless = lambda: [client for client in orphans if owner(process(sim, 0), client) == "LPAR3"]  # noqa: E731
-    sim.wait("all leases have new owners", lambda: not homeless(), BEAT_S + 3)
+    sim.wait(
+        "all leases have new owners",
+        lambda: all(owner(process(sim, 0), client) != "LPAR3" for client in orphans),
+        BEAT_S + 3,
+    )
     sim.run(sim.now + 2 * LEASE_S)
     assert not sim.journal.removals()
     sim.judge.settle()
@@ -100,7 +105,7 @@ def test_4_a_rolling_restart_removes_nothing(disk: bool, kindly: bool) -> None:
             host.kill()
         sim.run(sim.now + 1.5)
         host.boot(empty=not disk)
-        sim.wait(f"{host.name} is ready", lambda number=number: process(sim, number).node.covered, 3.0)
+        sim.wait(f"{host.name} is ready", partial(covered, sim, number), 3.0)
         watch_closely(sim, sim.now + 1, sim.processes(), sim.beating())
     sim.run(sim.now + 2 * LEASE_S)
     assert not sim.journal.removals()
@@ -149,7 +154,7 @@ def test_7_nodes_all_alone_keep_serving_and_are_one_again_soon() -> None:
         assert guarding(each) == ["isolation"]
     sim.heal()
     sim.judge.settle(10.0, 10.0)
-    sim.wait("guards are off", lambda: not any(guarding(each) for each in sim.processes()), 2.0)
+    sim.wait("guards are off", lambda: not any(guarding(each) for each in sim.processes()), 5.0)
 
 
 @pytest.mark.parametrize("both_ways", [True, False])
@@ -162,7 +167,7 @@ def test_8_a_cut_between_two_nodes_is_bridged_by_the_others(both_ways: bool) -> 
     late = []
     for _ in range(20):
         client = sim.client(0)
-        late.append(sim.wait("it is at the other", lambda c=client: c.key in shown(process(sim, 1)), 1.5, 0.01))
+        late.append(sim.wait("it is at the other", partial(lists, sim, 1, client), 1.5, 0.01))
         sim.run(sim.now + 0.5)
     sim.run(sim.now + 10)
     assert not deaths(sim, start)
@@ -177,7 +182,7 @@ def test_8_a_node_between_two_others_bridges_them() -> None:
     sim.split([0], [2])
     for _ in range(10):
         client = sim.client(0)
-        sim.wait("it is at the other", lambda c=client: c.key in shown(process(sim, 2)), 1.5, 0.01)
+        sim.wait("it is at the other", partial(lists, sim, 2, client), 1.5, 0.01)
         sim.run(sim.now + 0.5)
     sim.run(sim.now + 10)
     assert not deaths(sim, start)
@@ -245,7 +250,7 @@ def test_10_a_slow_node_buries_no_healthy_one(seed: int) -> None:
     start, slow.slow = sim.now, 20.0
     churn(sim, 10, start + 50)
     sim.run(start + 60)
-    assert not [each for each in deaths(sim, start) if each.origin != slow.process.node.origin]  # type: ignore[attr-defined, union-attr]
+    assert not [each for each in deaths(sim, start) if each.origin != process(sim, 2).node.origin]
     slow.slow = 1.0
     sim.judge.settle()
 
@@ -257,7 +262,7 @@ def test_11_three_of_nine_slow_nodes_bury_no_healthy_one() -> None:
     for number in (1, 4, 7):
         sim.hosts[number].slow = 20.0
     sim.run(start + 40)
-    assert not [each for each in deaths(sim, start) if each.origin not in slow]  # type: ignore[attr-defined]
+    assert not [each for each in deaths(sim, start) if each.origin not in slow]
 
 
 def test_12_wrong_clocks_change_nothing() -> None:
@@ -267,14 +272,14 @@ def test_12_wrong_clocks_change_nothing() -> None:
         host.wall_offset_ms = offset_ms
     sim.hosts[2].set_rate(2.0)
     for number in range(50):
-        sim.at(1.0 + number / 25, lambda number=number: sim.client(number % 5))
+        sim.at(1.0 + number / 25, partial(sim.client, number % 5))
     sim.run(4)
     start = sim.now
-    churn(sim, 50, start + 20)
+    churn(sim, 50, start + 10)
     sim.at(start + 5, lambda: setattr(sim.hosts[3], "wall_offset_ms", -600_000))
-    sim.run(start + 22)
+    sim.run(start + 12)
     spread = sim.journal.spread_s(5, start)
-    assert len(spread) > 700
+    assert len(spread) > 400
     assert percentile(spread, 0.99) <= 0.015
     assert not sim.journal.events("lease.expired")
     assert not sim.journal.removals()
@@ -307,8 +312,8 @@ def test_13_doubled_and_reordered_messages_change_nothing_and_cost_little() -> N
         sim = started(17, clients=50)
         sim.network.default.doubled, sim.network.default.reorder_s = doubled, reorder_s
         start, before = sim.now, sum(sim.network.sent_bytes.values())
-        churn(sim, 50, start + 20)
-        sim.run(start + 22)
+        churn(sim, 50, start + 8)
+        sim.run(start + 10)
         sim.heal()
         sim.judge.settle()
         return sim, sum(sim.network.sent_bytes.values()) - before

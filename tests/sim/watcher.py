@@ -87,5 +87,3 @@ class Watcher:
         self.sim.run(self.sim.now + 2 * self.stay_s)
         if self.wholes > before:
             self.sim.judge.fail("I8: the whole set was sent again in peace")
-
-

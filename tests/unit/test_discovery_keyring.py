@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hmac
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from discovery.keyring import KeyRing, new_key, parse
 from shared.errors import BadInput
@@ -41,6 +44,11 @@ def test_a_mac_is_of_one_message_under_one_key() -> None:
     assert not ring.accepts(id, "é" * 64, b"message")
     assert not ring.accepts("other", mac, b"message")
     assert OLD[:12] not in id
+
+
+@given(st.binary(min_size=32, max_size=32), st.binary(max_size=300))
+def test_the_macs_are_those_of_rfc_2104(key: bytes, data: bytes) -> None:
+    assert parse(key.hex()).sign(data)[1] == hmac.digest(key, data, "sha256").hex()
 
 
 @pytest.mark.parametrize(

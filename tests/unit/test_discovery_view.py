@@ -65,9 +65,9 @@ def test_orphans_are_hidden_lease_by_lease_and_shown_again() -> None:
     assert view.known("short") is not None
     assert view.hidden() == {"A@1": 10}
     assert view.hide("A@1", 29.0) == []
-    assert not view.hides_all("A@1")
+    assert view.shows("A@1")
     view.update(view.hide("A@1", 31.0))
-    assert view.hides_all("A@1")
+    assert not view.shows("A@1")
     view.update(view.show("A@1"))
     assert "short" in view
 
