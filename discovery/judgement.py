@@ -7,6 +7,8 @@ its death its log is forgotten.
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from discovery.clocks import Clocks
 from discovery.forgetting import ripe
 from discovery.guards import IsolationGuard
@@ -85,10 +87,11 @@ class Judgement:
         alive = (node for node, member in self._membership.members.items() if member.state == "alive")
         self.isolation.look([own, *alive], self._clocks.running_s)
 
-    def hide(self, wall_ms: int) -> None:
+    def hide(self, wall_ms: int, origins: Container[str]) -> None:
         """Hide what has outlived its grace."""
-        for origin, dead_s in self.dead_s().items():
-            self._replica.hide(origin, dead_s, wall_ms)
+        for origin, dead_s in self.owners.dead(self._clocks.grace_s):
+            if origin in origins:
+                self._replica.hide(origin, dead_s, wall_ms)
 
     def forget(self, wall_ms: int) -> dict[str, int]:
         """Drop the logs that are old enough; returns the last boot of each node that went."""

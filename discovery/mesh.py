@@ -195,7 +195,7 @@ class Mesh:
         """Hide what has outlived its grace, drop what is to be forgotten."""
         wall_ms = self._clocks.wall_ms(now)
         self.judgement.look_around(self._name)
-        self.judgement.hide(wall_ms)
+        self.judgement.hide(wall_ms, self._replica.spaces)
         if self.joining.covered:
             self.joining.provisional = {each for each in self.joining.provisional if self.judgement.shows(each)}
         for node, epoch in self.judgement.forget(wall_ms).items():
@@ -292,6 +292,7 @@ class Mesh:
         if news:
             self.replication.news([delta.origin for delta in deltas], now)
             self.replication.offer_soon(now)
+            self.judgement.hide(self._clocks.wall_ms(now), {delta.origin for delta in deltas})
         return news
 
     def _merge(self, facts: Iterable[Fact], sender: Sender, now: float) -> None:
@@ -373,7 +374,7 @@ class Mesh:
             else:
                 self.judgement.returns(origin)
         if news is not None:
-            self.judgement.hide(self._clocks.wall_ms(now))
+            self.judgement.hide(self._clocks.wall_ms(now), self._replica.spaces)
         for origin in self.judgement.caught_up():
             self._replica.show(origin, self._clocks.wall_ms(now))
 

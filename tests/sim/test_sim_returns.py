@@ -287,3 +287,35 @@ def test_a_deregistration_on_one_side_of_a_split_outlives_a_late_heartbeat_on_th
     sim.heal()
     sim.run(sim.now + 4)
     assert not any(client.key in shown(each) for each in sim.processes())
+
+
+def test_the_logs_of_former_boots_are_forgotten() -> None:
+    sim = started(34)
+    for _ in range(4):
+        sim.hosts[2].kill()
+        sim.run(sim.now + 1)
+        sim.hosts[2].boot()
+        sim.run(sim.now + 3)
+    assert all(len(each.node.spaces) > 5 for each in sim.processes())
+    sim.run(sim.now + POLICY.forget_superseded_s + 3)
+    assert all(len(each.node.spaces) == 5 for each in sim.processes())
+    assert not sim.journal.removals()
+    sim.judge.settle()
+
+
+def test_a_node_comes_back_that_was_forgotten_with_an_old_disk_and_an_old_clock() -> None:
+    sim = started(35)
+    leaving = [client for client in sim.clients if client.home == 4][:3]
+    keys = {client.key for client in leaving}
+    sim.hosts[4].save()
+    sim.hosts[4].kill()
+    for client in leaving:
+        client.crash()
+    sim.run(sim.now + POLICY.forget_s + 8)
+    assert all(len(each.node.spaces) == 4 for each in sim.processes())
+    sim.hosts[4].wall_offset_ms = -7_200_000
+    sim.hosts[4].boot()
+    never_shown(sim, sim.now + 2 * LEASE_S, sim.processes(), keys)
+    newcomer = sim.client(4)
+    sim.wait("its writes are believed", lambda: all(newcomer.key in shown(each) for each in sim.processes()), 1.0)
+    sim.judge.settle()
