@@ -37,6 +37,8 @@ from shared.wire import OwnerState
 if TYPE_CHECKING:
     import random
 
+CLEAR_MOVED_S = 2.0
+
 Renewal = Literal["ours", "forwarded", "adopted", "unknown"]
 
 
@@ -67,6 +69,7 @@ class Node:
         self._replica = Replica(f"{name}@{boot_ms}", self.policy, readable)
         self._mesh = Mesh(name, address, self._replica, self.policy, self._clocks, rng, now)
         self._sweep_at = now + self.policy.sweep_s
+        self._clear_at = now + CLEAR_MOVED_S
         self._wanted_at = now
         self._written_seq = 0
         self._guards_on: set[str] = set()
@@ -296,6 +299,9 @@ class Node:
         for key, silent_s in self._replica.expire(now, wall_ms):
             self._mesh.say("lease.expired", key=key, silent_s=round(silent_s, 1))
         self._mesh.sweep(now)
+        if now >= self._clear_at:
+            self._clear_at = now + CLEAR_MOVED_S
+            self._replica.clear_moved(wall_ms)
         self._replica.date(self._clocks.grace_s)
         self._replica.collect(self._clocks.grace_s, wall_ms)
         for guard in self.guards(now):

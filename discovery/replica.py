@@ -1,7 +1,8 @@
 """One node's copy of the registry: its own log, its copies of the others', the view over them, the leases it owns.
 
 Writing happens here and only into the own log. Every change of what is visible is remembered until `take_changes`.
-Where another origin's record comes to hold, the own slot is emptied: one instance, one owner.
+Where another origin's record comes to hold, the own lease ends, and the own slot is emptied some sweeps later: whoever
+hears of us sooner than of the new owner must not see the instance blink. One instance, one owner.
 
 A log may be forgotten: dropped by everybody some time after its origin's death. Per node the last such boot is
 remembered for good, and no copy up to it is taken in again.
@@ -40,6 +41,8 @@ class Replica:
         self._readable = readable
         self._hlc = Hlc()
         self._buried: list[tuple[float, int]] = []
+        self._moved: set[str] = set()
+        self._moved_before: set[str] = set()
         self._changes: dict[str, Change] = {}
         self._poisoned: list[Record] = []
 
@@ -92,6 +95,14 @@ class Replica:
         for key, _ in expired:
             self._bury(self.own.items[key], DROPPED, wall_ms)
         return expired
+
+    def clear_moved(self, wall_ms: int) -> None:
+        """Empty the slots of what moved to another owner before the last call; to be called every few seconds."""
+        for key in sorted(self._moved_before):
+            mine = self.own.items.get(key)
+            if mine is not None and mine.live and key not in self.leases:
+                self._bury(mine, DROPPED, wall_ms)
+        self._moved_before, self._moved = self._moved, set()
 
     def collect(self, grace_s: float, wall_ms: int) -> None:
         """Forget own tombstones that are old enough (`date` has dated them) and that nothing is left to hide behind."""
@@ -223,7 +234,9 @@ class Replica:
 
     def load(self, image: Image, wall_ms: int) -> None:
         self.forgotten |= image.forgotten
-        whole = [Delta(each.origin, 0, each.gc_seq, each.max_seq, True, True, each.records) for each in image.spaces]
+        whole = [
+            Delta(each.origin, 0, each.gc_seq, each.max_seq, True, each.max_seq, each.records) for each in image.spaces
+        ]
         self.apply(whole, wall_ms)
 
     # --- inside
@@ -239,8 +252,13 @@ class Replica:
             first = self._changes.get(change.key)
             self._changes[change.key] = change if first is None else Change(change.key, first.before, change.after)
             mine = self.own.items.get(change.key)
-            if mine is not None and mine.live and (change.after is None or change.after[0] != self.own.origin):
+            if mine is None or not mine.live:
+                continue
+            if change.after is None:
                 self._bury(mine, DROPPED, wall_ms)
+            elif change.after[0] != self.own.origin:
+                self.leases.end(change.key)
+                self._moved.add(change.key)
 
     def _clean(self, delta: Delta) -> Delta:
         """The delta with what cannot be read set aside."""
@@ -250,4 +268,4 @@ class Replica:
             return delta
         self._poisoned += [record for record in delta.records if record.seq in bad]
         records = [record.buried(POISON) if record.seq in bad else record for record in delta.records]
-        return Delta(delta.origin, delta.from_seq, delta.gc_seq, delta.to_seq, delta.reset, delta.last, records)
+        return Delta(delta.origin, delta.from_seq, delta.gc_seq, delta.to_seq, delta.reset, delta.end, records)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from discovery.effects import Send
+from discovery.growth import Growth
 from discovery.link import NEVER, RETRY_S, Link
 from discovery.membership import Membership
 from discovery.messages import Entry, Push, PushReply, Request, Sender, Sync, SyncReply, Touch
@@ -56,7 +57,7 @@ class Replication:
         self._pulling: str | None = None
         self._order: list[str] = []
         self._sends: list[Send] = []
-        self._noted: dict[str, tuple[int, float, int]] = {}
+        self._growth: dict[str, Growth] = {}
 
     # --- links
 
@@ -110,9 +111,7 @@ class Replication:
         """Those logs have grown here."""
         for origin in origins:
             seq = self._replica.position(origin)[0]
-            _, at, noted = self._noted.get(origin, (0, float("-inf"), 0))
-            if now - at >= self._policy.offer_busy_s:
-                self._noted[origin] = (noted, now, seq)
+            self._growth.setdefault(origin, Growth()).note(seq, now, self._policy.offer_busy_s)
 
     def offer_soon(self, now: float) -> None:
         """There is news from others."""
@@ -130,8 +129,8 @@ class Replication:
         if self._replica.is_forgotten(origin):
             return False
         space = self._replica.spaces[origin]
-        before, at, noted = self._noted.get(origin, (0, float("-inf"), space.max_seq))
-        old = noted if now - at >= self._policy.offer_busy_s else before
+        growth = self._growth.get(origin)
+        old = growth.settled(now, self._policy.offer_busy_s) if growth is not None else space.max_seq
         return position[0] < old or position[1] < space.gc_seq or position[0] + MAX_DELTA_RECORDS < space.max_seq
 
     def wake(self, at: float) -> None:

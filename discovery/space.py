@@ -47,15 +47,15 @@ _seq = operator.attrgetter("seq")
 
 
 class Delta(msgspec.Struct, frozen=True, array_like=True):
-    """The records of `origin` with `from_seq < seq <= to_seq`, ascending; `reset` begins the whole log anew, `last`
-    reaches the end of the sender's copy, which is whole."""
+    """The records of `origin` with `from_seq < seq <= to_seq`, ascending; `reset` begins the whole log anew, `end` is
+    how far the log is known to go."""
 
     origin: Name
     from_seq: Count
     gc_seq: Count
     to_seq: Count
     reset: bool
-    last: bool
+    end: Count
     records: list[Record]
 
 
@@ -66,6 +66,7 @@ class Space:
         self.max_seq = 0
         self.gc_seq = 0
         self.whole_seq = 0
+        self._end = 0
         self.sum64 = 0
         self._tombs: dict[str, int] = {}
         self._stage: Space | None = None
@@ -99,7 +100,7 @@ class Space:
         """Append; returns the record with its version and place."""
         placed = record.written(rev, self.max_seq + 1)
         self._place(placed)
-        self.max_seq = self.whole_seq = placed.seq
+        self.max_seq = self.whole_seq = self._end = placed.seq
         return placed
 
     # --- the sender
@@ -113,7 +114,7 @@ class Space:
         seq = 0 if reset else seq
         records, whole = self._after(seq, limit)
         to_seq = self.max_seq if whole else records[-1].seq
-        return Delta(self.origin, seq, self.gc_seq, to_seq, reset, whole and self.whole, records)
+        return Delta(self.origin, seq, self.gc_seq, to_seq, reset, max(self._end, self.max_seq), records)
 
     def _after(self, seq: int, limit: int) -> tuple[list[Record], bool]:
         """The records after `seq`, at most `limit`, and whether that is all of them.
@@ -151,7 +152,7 @@ class Space:
     def distrust(self) -> None:
         """The audit failed: have the whole log sent again."""
         self._stage = Space(self.origin)
-        self._stage.gc_seq = NOWHERE[1]
+        self._stage.gc_seq, self._stage._end = NOWHERE[1], max(self._end, self.max_seq)
 
     def unstage(self) -> None:
         """Give up what was staged: whoever was sending it may be gone."""
@@ -181,17 +182,18 @@ class Space:
         stage = self._stage
         if delta.reset and (stage is None or stage.gc_seq < delta.gc_seq):
             stage = Space(self.origin)
-            stage.gc_seq = delta.gc_seq
+            stage.gc_seq, stage._end = delta.gc_seq, max(self._end, self.max_seq)
         if stage is None or not stage._continued_by(delta):
             return None
         self._stage = stage
         stage._take(delta)
-        if not delta.last or stage.max_seq < self.max_seq:
+        if not stage.whole:
             return []
         keys = self.items.keys() | stage.items.keys()
         touched = [key for key in keys if self.items.get(key) != stage.items.get(key)]
         self.items, self._tombs, self.sum64 = stage.items, stage._tombs, stage.sum64
-        self.max_seq, self.gc_seq, self.whole_seq = stage.max_seq, stage.gc_seq, stage.whole_seq
+        self.max_seq, self.gc_seq = stage.max_seq, stage.gc_seq
+        self.whole_seq, self._end = stage.whole_seq, stage._end
         self._stage, self._bulk = None, []
         return touched
 
@@ -204,10 +206,10 @@ class Space:
             if record.seq > self.max_seq:
                 self._place(record)
                 touched.append(record.key)
-        if delta.to_seq >= self.max_seq:
-            self.max_seq = delta.to_seq
-            if delta.last:
-                self.whole_seq = delta.to_seq
+        self.max_seq = max(self.max_seq, delta.to_seq)
+        self._end = max(self._end, delta.end)
+        if self.max_seq >= self._end:
+            self.whole_seq = self.max_seq
         return touched + self.collect(delta.gc_seq)
 
     def _place(self, record: Record) -> None:

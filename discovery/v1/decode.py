@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
+from discovery.limits import MAX_METADATA_KEY_CHARS, MAX_METADATA_VALUE_CHARS
 from discovery.v1.shapes import EXPECTED, Beats, NewInstance, NewInstances
 from shared.errors import BadInput, TooLarge, nearest
 
@@ -53,7 +54,7 @@ def instances(data: bytes) -> tuple[list[NewInstance], bool]:
         if many and _probe.decode(data).instances is msgspec.UNSET:
             many = False
         found = _many.decode(data).instances if many else [_one.decode(data)]
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise _refusal(error, data, NewInstances if many else NewInstance) from error
     for index, each in enumerate(found):
         fault = each.fault()
@@ -67,7 +68,7 @@ def keys(data: bytes) -> list[str]:
     """Raises BadInput."""
     try:
         return _beats.decode(data).keys
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise _refusal(error, data, Beats) from error
 
 
@@ -106,13 +107,14 @@ def shown(value: object) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(text)} characters)"
 
 
-def _refusal(error: msgspec.DecodeError, data: bytes, shape: type[msgspec.Struct]) -> BadInput:
+def _refusal(error: Exception, data: bytes, shape: type[msgspec.Struct]) -> BadInput:
     """msgspec says where and what it expected; the value and our own words are added."""
-    if not isinstance(error, msgspec.ValidationError):
-        return BadInput(f"body: expected JSON: {error}")
+    try:
+        document = msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError) as malformed:
+        return BadInput(f"body: expected JSON: {malformed}")
     found = _AT.fullmatch(str(error))
     text, path = (found.group(1), found.group(2) or "") if found else (str(error), "")
-    document = msgspec.json.decode(data)
     field, value = _locate(document, path, of_key="at `key`" in str(error))
     named = re.match(r"Object (missing required|contains unknown) field `(.*)`$", text)
     if named is None:
@@ -158,9 +160,9 @@ def _locate(value: Any, path: str, of_key: bool) -> tuple[str, Any]:
             field += f".{key}"
             value = value.get(key)
     if of_key and isinstance(value, dict):
-        value = next((each for each in value if not 1 <= len(each) <= 255), None)
+        value = next((each for each in value if not 1 <= len(each) <= MAX_METADATA_KEY_CHARS), None)
     return field, value
 
 
 def _is_metadata(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= 4096
+    return isinstance(value, str) and len(value) <= MAX_METADATA_VALUE_CHARS

@@ -232,9 +232,24 @@ def test_what_a_copy_in_parts_passes_on_is_not_the_end() -> None:
     reader.apply(part)
     passed_on = reader.delta_since(START)
     assert passed_on is not None
-    assert not passed_on.last
+    assert passed_on.end == 3
     second.apply(passed_on)
     assert not second.whole
+
+
+def test_the_end_of_an_older_copy_does_not_make_a_part_whole() -> None:
+    space, older, reader = Space("A@1"), Space("A@1"), Space("A@1")
+    for key in ("a", "b", "c"):
+        write(space, key)
+    if whole := space.delta_since(START):
+        older.apply(whole)
+    for key in ("a", "d", "e"):
+        write(space, key)
+    if part := space.delta_since(START, limit=1):
+        reader.apply(part)
+    if rest := older.delta_since(reader.position):
+        reader.apply(rest)
+    assert (reader.max_seq, reader.whole) == (3, False)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from([UP, DROPPED])), max_size=30), st.integers(0, 30))
