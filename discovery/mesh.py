@@ -235,7 +235,7 @@ class Mesh:
 
     def adopt(self, record: Record, now: float) -> None:
         """Take over the lease of an instance whose owner is dead, and which beats."""
-        self._replica.put(record, self._clocks.wall_ms(now), now)
+        self._replica.put([record], self._clocks.wall_ms(now), now)
         self.say("lease.adopted", key=record.key)
 
     # --- inside: who speaks

@@ -167,15 +167,12 @@ class Node:
 
     def put(self, record: Record, now: float) -> Record:
         """Write a live record into the own log (rev and seq are given here) and take its lease."""
-        self._enter(now)
-        written = self._replica.put(record, self.wall_ms(now), now)
-        self._leave(now)
-        return written
+        return self.put_all([record], now)[0]
 
     def put_all(self, records: Iterable[Record], now: float) -> list[Record]:
         """As `put`, for many in one step."""
         self._enter(now)
-        written = [self._replica.put(record, self.wall_ms(now), now) for record in records]
+        written = self._replica.put(records, self.wall_ms(now), now)
         self._leave(now)
         return written
 

@@ -72,13 +72,15 @@ class Replica:
 
     # --- writing the own log
 
-    def put(self, record: Record, wall_ms: int, now: float) -> Record:
-        """Write a live record (its rev and seq are given here) and take its lease."""
-        known = self.view.known(record.key)
-        rev = self._hlc.next(wall_ms, known[1].rev if known else 0)
-        written = self.own.write(record, rev)
-        self.leases.grant(record.key, record.lease_s, now)
-        self._update([record.key], wall_ms)
+    def put(self, records: Iterable[Record], wall_ms: int, now: float) -> list[Record]:
+        """Write live records (their rev and seq are given here) and take their leases."""
+        written = []
+        for record in records:
+            known = self.view.known(record.key)
+            placed = self.own.write(record, self._hlc.next(wall_ms, known[1].rev if known else 0))
+            self.leases.grant(record.key, record.lease_s, now)
+            written.append(placed)
+        self._update([record.key for record in written], wall_ms)
         return written
 
     def leave(self, record: Record, wall_ms: int) -> None:
