@@ -175,6 +175,8 @@ class Mesh:
     def settle(self, now: float) -> None:
         """What follows from a step: judgements, and news of members for all."""
         self._judge(now)
+        for key in self._replica.take_moved(now):
+            self.replication.forward(key, now)
         if self.membership.version != self._told_version:
             self._told_version = self.membership.version
             self.replication.wake(now)
@@ -354,7 +356,7 @@ class Mesh:
 
     def _touched(self, key: str, now: float) -> bool:
         """A heartbeat that a peer forwarded. False: the instance is not known."""
-        if self._replica.leases.renew(key, now):
+        if self._replica.leases.renew(key, now) and not self._replica.moved(key):
             return True
         if self.joining.fenced:
             return False  # it may have waited for as long as this node was stopped

@@ -179,7 +179,7 @@ class Node:
     def renew(self, key: str, now: float) -> Renewal:
         """One heartbeat. A living owner elsewhere is told (forwarded); a dead one's lease is taken over (adopted)."""
         self._enter(now)
-        if self._replica.leases.renew(key, now):
+        if self._replica.leases.renew(key, now) and not self._replica.moved(key):
             return "ours"
         held = self._replica.held(key)
         if held is None or self._mesh.joining.fenced:
@@ -197,6 +197,7 @@ class Node:
         """Many heartbeats in one step; returns the outcomes that are not "ours"."""
         self._enter(now)
         others = self._replica.leases.renew_all(keys, now)
+        others += self._replica.all_moved.intersection(keys)
         return {key: self.renew(key, now) for key in others}
 
     def leave(self, key: str, now: float) -> bool:

@@ -1,8 +1,9 @@
 """One node's copy of the registry: its own log, its copies of the others', the view over them, the leases it owns.
 
 Writing happens here and only into the own log. Every change of what is visible is remembered until `take_changes`.
-Where another origin's record comes to hold, the own lease ends, and the own slot is emptied some sweeps later: whoever
-hears of us sooner than of the new owner must not see the instance blink. One instance, one owner.
+Where another origin's record comes to hold, the instance has *moved*. The own slot is emptied some sweeps later, if it
+is still so: whoever hears of us sooner than of the new owner must not see the instance blink, and should the new owner
+let go at once, the lease goes on here. One instance, one owner.
 
 A log may be forgotten: dropped by everybody some time after its origin's death. Per node the last such boot is
 remembered for good, and no copy up to it is taken in again.
@@ -43,6 +44,7 @@ class Replica:
         self._buried: list[tuple[float, int]] = []
         self._moved: set[str] = set()
         self._moved_before: set[str] = set()
+        self._just_moved: list[str] = []
         self._changes: dict[str, Change] = {}
         self._poisoned: list[Record] = []
 
@@ -101,10 +103,24 @@ class Replica:
     def clear_moved(self, wall_ms: int) -> None:
         """Empty the slots of what moved to another owner before the last call; to be called every few seconds."""
         for key in sorted(self._moved_before):
-            mine = self.own.items.get(key)
-            if mine is not None and mine.live and key not in self.leases:
+            mine, held = self.own.items.get(key), self.view.get(key)
+            if mine is not None and mine.live and (held is None or held[0] != self.own.origin):
                 self._bury(mine, DROPPED, wall_ms)
         self._moved_before, self._moved = self._moved, set()
+
+    @property
+    def all_moved(self) -> set[str]:
+        """Instances whose slots here are to be emptied."""
+        return self._moved | self._moved_before
+
+    def moved(self, key: str) -> bool:
+        return key in self._moved or key in self._moved_before
+
+    def take_moved(self, now: float) -> list[str]:
+        """What has just moved and was heard here lately: the new owner should know that it lives."""
+        moved, self._just_moved = self._just_moved, []
+        owned = (key for key in moved if key in self.leases)
+        return [key for key in owned if self.leases.age(key, now) < self.leases.term_s(key) / 2]
 
     def collect(self, grace_s: float, wall_ms: int) -> None:
         """Forget own tombstones that are old enough (`date` has dated them) and that nothing is left to hide behind."""
@@ -258,9 +274,9 @@ class Replica:
                 continue
             if change.after is None:
                 self._bury(mine, DROPPED, wall_ms)
-            elif change.after[0] != self.own.origin:
-                self.leases.end(change.key)
+            elif change.after[0] != self.own.origin and not self.moved(change.key):
                 self._moved.add(change.key)
+                self._just_moved.append(change.key)
 
     def _clean(self, delta: Delta) -> Delta:
         """The delta with what cannot be read set aside."""

@@ -93,6 +93,13 @@ class Replication:
         if self._pulling == link.address:
             self._pulling = None
 
+    def forward(self, key: str, now: float) -> None:
+        """Tell its owner of a sign of life."""
+        held = self._replica.view.get(key)
+        link = self.link_of(held[0]) if held is not None else None
+        if link is not None:
+            link.touch(key, now)
+
     # --- what is to be sent
 
     def next_deadline(self) -> float:
