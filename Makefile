@@ -31,6 +31,7 @@ deps: $(VENV)/installed-test ## what the tests need besides Python packages
 
 bench: $(VENV)/installed-test ## measurements beside other people's software; results are kept in bench/README.md
 	$(BIN)/python -P bench/gateway_smoke.py
+	$(BIN)/python -P -m bench.registry
 
 soak: $(VENV)/installed-test ## simulated histories for MINUTES (60), with new seeds each time
 	PLEXMESH_SIM_SECONDS=$$(($(MINUTES) * 60)) $(BIN)/pytest tests/sim -k more_histories -s --timeout 0

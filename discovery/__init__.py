@@ -34,7 +34,7 @@ nodes (every node talks to every other).
     mesh, clocks, policy, node, effects                one node: a step in, effects out
     registration, registry, limits, token, tally       what clients say and may say; a watcher's place
                                                        (all of these: core, no IO, no clock)
-    clock, driver, peers, connection, doorway, auth,
+    clock, driver, peers, connection, doorway, express,
     disk, snapshots, watch, api, v1/, eureka/, app     time, sockets, files, answers (shell)
 
 Sources: scuttlebutt reconciliation (van Renesse et al. 2008), delta-interval anti-entropy (Almeida et al. 2018), SWIM

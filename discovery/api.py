@@ -6,10 +6,12 @@ a node serves what comes from its disk, each answer says so.
 
 from __future__ import annotations
 
+import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version
 
+import msgspec
 from aiohttp import web
 
 from discovery.config import DiscoveryConfig
@@ -17,7 +19,7 @@ from discovery.driver import Driver
 from discovery.limits import Bucket, Busy
 from discovery.registry import Registry
 from discovery.v1 import decode
-from discovery.v1.answers import Answers, problem
+from discovery.v1.answers import Answer, Answers, problem, refusal, response
 from discovery.v1.heartbeats import Heartbeats
 from discovery.v1.instances import Instances
 from discovery.v1.nodes import Nodes
@@ -27,28 +29,39 @@ from discovery.v1.services import Services
 from discovery.v1.streams import Streams
 from discovery.v1.targets import Targets
 from discovery.watch import Watch
-from shared.errors import PlexmeshError
+from shared.errors import BadInput, PlexmeshError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Quick = Callable[[bytes], Answer]
+
+log = logging.getLogger("plexmesh.http")
 
 
 class Api:
+    """It is the desk of `discovery.express`, too: `quick` maps a path to what answers a POST there from its body."""
+
     def __init__(self, config: DiscoveryConfig, driver: Driver, registry: Registry, watch: Watch) -> None:
         node = driver.node
         self._answers = answers = Answers(node)
         self._in_flight_max = config.in_flight_max
         self._in_flight = 0
+        self.body_bytes = config.body_bytes
         self._document = document(OPERATIONS, version("plexmesh-sysplex"))
         bucket = Bucket(config.registrations_per_s, config.registrations_burst, random.Random())
         self._rooms = (
             self,
-            Instances(registry, driver, answers, bucket, config.body_bytes),
-            Heartbeats(driver, answers, config.body_bytes),
+            Instances(registry, driver, answers, bucket),
+            Heartbeats(driver, answers),
             Services(node, watch, answers),
             Streams(node, watch, answers, config.watch_stalled_s),
             Nodes(config.lpar, node, watch, answers),
             Targets(node, answers),
         )
+        self.quick: Mapping[bytes, Quick] = {
+            each.path.encode(): self._at_once(each, getattr(self._room(each), each.name))
+            for each in OPERATIONS
+            if each.quick
+        }
 
     def routes(self) -> list[web.RouteDef]:
         return [self._route(each) for each in OPERATIONS]
@@ -56,25 +69,68 @@ class Api:
     async def openapi(self, _: web.Request) -> web.StreamResponse:
         return self._answers.json(self._document)
 
+    # --- requests in flight
+
+    def enter(self) -> bool:
+        """Count one more; False: they are as many as may be."""
+        if self._in_flight >= self._in_flight_max:
+            return False
+        self._in_flight += 1
+        return True
+
+    def leave(self) -> None:
+        self._in_flight -= 1
+
+    def _busy(self) -> Busy:
+        return Busy(f"requests: {self._in_flight} in flight, expected at most {self._in_flight_max}")
+
+    # --- inside
+
+    def _room(self, operation: Operation) -> object:
+        return next(each for each in self._rooms if hasattr(each, operation.name))
+
     def _route(self, operation: Operation) -> web.RouteDef:
-        room = next(each for each in self._rooms if hasattr(each, operation.name))
-        answer = self._guarded(operation, getattr(room, operation.name))
+        handler = getattr(self._room(operation), operation.name)
+        answer = self._guarded(operation, self._read(handler) if operation.quick else handler)
         path = operation.path.replace("{instance}", "{instance:.+}")
         if operation.method == "GET" and not operation.endless:
             return web.get(path, answer)
         return web.route(operation.method, path, answer)
 
+    def _read(self, quick: Quick) -> Handler:
+        async def handler(request: web.Request) -> web.StreamResponse:
+            return response(quick(await decode.body(request, self.body_bytes)))
+
+        return handler
+
+    def _at_once(self, operation: Operation, quick: Quick) -> Quick:
+        """As `_guarded`, and `shared.problem` around it, answer."""
+
+        def answer(body: bytes) -> Answer:
+            if self._in_flight >= self._in_flight_max:
+                return refusal(self._busy())
+            try:
+                return quick(body)
+            except PlexmeshError as error:
+                return refusal(error)
+            except msgspec.ValidationError as error:
+                return refusal(BadInput(str(error)))
+            except Exception:
+                log.exception("request.failed", extra={"fields": {"method": operation.method, "path": operation.path}})
+                return refusal(PlexmeshError("an internal error; the log has the details"))
+
+        return answer
+
     def _guarded(self, operation: Operation, handler: Handler) -> Handler:
         async def answer(request: web.Request) -> web.StreamResponse:
             if operation.endless:
                 return await self._answered(request, operation, handler)
-            if self._in_flight >= self._in_flight_max:
-                return problem(Busy(f"requests: {self._in_flight} in flight, expected at most {self._in_flight_max}"))
-            self._in_flight += 1
+            if not self.enter():
+                return problem(self._busy())
             try:
                 return await self._answered(request, operation, handler)
             finally:
-                self._in_flight -= 1
+                self.leave()
 
         return answer
 

@@ -60,13 +60,14 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
 
     app = web.Application(middlewares=[problem.middleware()], client_max_size=config.body_bytes)
     app.add_routes(vitals.routes())
-    app.add_routes(Api(config, driver, registry, watch).routes())
+    api = Api(config, driver, registry, watch)
+    app.add_routes(api.routes())
     app.add_routes(EurekaApi(registry, driver, delta).routes())
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
     assert runner.server is not None
     entrance = Entrance(config.sysplex, driver.receive, verifier, traffic, config.body_bytes * BODY_FACTOR)
-    doorway = Doorway(entrance, runner.server)
+    doorway = Doorway(entrance, runner.server, api)
     server = await asyncio.get_running_loop().create_server(doorway, sock=listener)
     gc.collect()
     gc.freeze()

@@ -1,12 +1,14 @@
-"""The door of a discovery node: one port, where peers are let in on a short way and everybody else goes to aiohttp.
+"""The door of a discovery node: one port, where what comes often has a short way and everything else goes to aiohttp.
 
-    connection ──first bytes "POST /peer/v1/"──▶ PeerStream: parse, answer, at once
-        └──────────────anything else───────────▶ aiohttp
+    connection ──first bytes "POST /peer/v1/"──────▶ PeerStream: parse, answer, at once
+        ├──────"POST /v1/heartbeats" and the like──▶ Express (`discovery.express`)
+        └──────────────anything else───────────────▶ aiohttp
 
 A message between nodes costs the answering side about a third of what it costs through aiohttp's server, and nodes do
 little else. A stream that began with a peer's message carries nothing else: one request at a time, with a
 Content-Length, answered in the same step. Everything unexpected is answered once and ends it: a body above the limit, a
-head above 16 kB, a second request before the answer to the first was taken, another path, an upgrade.
+head above 16 kB, a second request before the answer to the first was taken, another path, an upgrade. Who says nothing
+that tells what it wants is sent away after a while.
 
 Source: RFC 9112; the parser is llhttp.
 """
@@ -16,72 +18,67 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import cast
 
 import httptools
 
 from discovery.auth import MAC
 from discovery.entrance import Entrance, Outcome
+from discovery.express import Desk, Express, Others
 from discovery.peers import MSGPACK, PATH
+from discovery.stream import IDLE_S, Stream, Streams
 
-BEGINNING = f"POST {PATH}".encode()
 MAC_NAME = MAC.lower().encode()
 
 HEAD_BYTES = 16_384
-IDLE_S = 60.0
-"""A stream on which nothing comes for one to two of these is closed."""
-
-Others = Callable[[], asyncio.Protocol]
 
 
 class Doorway:
-    """Makes the protocol of each new connection; `others` makes aiohttp's."""
+    """Makes the protocol of each new connection; `others` makes aiohttp's, `desk` answers what has the short way."""
 
-    def __init__(self, entrance: Entrance, others: Others) -> None:
+    def __init__(self, entrance: Entrance, others: Others, desk: Desk | None = None, idle_s: float = IDLE_S) -> None:
         self.entrance = entrance
         self.others = others
-        self.streams: set[PeerStream] = set()
+        self.streams = Streams(idle_s)
+        self.beginnings: dict[bytes, Callable[[], Stream]] = {f"POST {PATH}".encode(): lambda: PeerStream(self)}
+        if desk is not None:
+            for path in desk.quick:
+                self.beginnings[b"POST " + path] = lambda: Express(self.streams, desk, others)
 
     def __call__(self) -> asyncio.Protocol:
         return Arrival(self)
 
     def close(self) -> None:
-        for stream in list(self.streams):
-            stream.end()
+        self.streams.close()
 
 
-class Arrival(asyncio.Protocol):
-    """A connection that has not said yet what it wants."""
+class Arrival(Stream):
+    """A connection that has not said yet what it wants; it may take one round of the timer for it, whatever comes."""
 
     def __init__(self, doorway: Doorway) -> None:
+        super().__init__(doorway.streams)
         self._doorway = doorway
         self._said = b""
-        self._transport: asyncio.Transport | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+    @property
+    def patience(self) -> int:
+        return 0
 
     def data_received(self, data: bytes) -> None:
-        self._said += data
-        if self._said.startswith(BEGINNING):
-            self._hand_over(PeerStream(self._doorway))
-        elif not BEGINNING.startswith(self._said):
-            self._hand_over(self._doorway.others())
-
-    def _hand_over(self, to: asyncio.Protocol) -> None:
-        assert self._transport is not None
-        self._transport.set_protocol(to)
-        to.connection_made(self._transport)
-        to.data_received(self._said)
+        self._said = said = self._said + data
+        waiting = False
+        for beginning, make in self._doorway.beginnings.items():
+            if said.startswith(beginning):
+                self.hand_over(make(), said)
+                return
+            waiting = waiting or beginning.startswith(said)
+        if not waiting:
+            self.hand_over(self._doorway.others(), said)
 
 
-class PeerStream(asyncio.Protocol):
+class PeerStream(Stream):
     def __init__(self, doorway: Doorway) -> None:
-        self._doorway = doorway
+        super().__init__(doorway.streams)
         self._entrance = doorway.entrance
-        self._transport: asyncio.Transport | None = None
-        self._idle: asyncio.TimerHandle | None = None
-        self._active = True
         self._parser = httptools.HttpRequestParser(self)
         self._begin()
 
@@ -97,16 +94,8 @@ class PeerStream(asyncio.Protocol):
 
     # --- asyncio's callbacks
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._doorway.streams.add(self)
-        self._look()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.end()
-
     def data_received(self, data: bytes) -> None:
-        self._active = True
+        self._silent = 0
         if self._in_head:
             self._head_bytes += len(data)
         try:
@@ -154,14 +143,6 @@ class PeerStream(asyncio.Protocol):
 
     # --- inside
 
-    def end(self) -> None:
-        self._doorway.streams.discard(self)
-        if self._idle is not None:
-            self._idle.cancel()
-            self._idle = None
-        if self._transport is not None:
-            self._transport.close()
-
     def _answer(self) -> None:
         assert self._transport is not None
         if self._transport.get_write_buffer_size():
@@ -181,10 +162,3 @@ class PeerStream(asyncio.Protocol):
             f"Content-Length: {len(body)}\r\n{header}: {proof}\r\n\r\n"
         )
         self._transport.write(head.encode() + body)
-
-    def _look(self) -> None:
-        if not self._active:
-            self.end()
-            return
-        self._active = False
-        self._idle = asyncio.get_running_loop().call_later(IDLE_S, self._look)

@@ -2,6 +2,8 @@
 
 Two marks suffice. A window begins with a growth and lasts until the first one that comes after its time; what was there
 when it began is then settled. When growth ceases, all of it is.
+
+The pace of a log is measured over spans of half a second.
 """
 
 from __future__ import annotations
@@ -27,3 +29,19 @@ class Growth:
         if now - self._newest_at >= pace_s:
             return self._newest_seq
         return self._window_seq if now - self._window_at >= pace_s else self._settled
+
+
+class Pace:
+    SPAN_S = 0.5
+
+    def __init__(self) -> None:
+        self._since = float("-inf")
+        self._from_seq = 0
+        self._per_s = 0.0
+
+    def of(self, seq: int, now: float) -> float:
+        """Growth per second over the last whole span; to be called whenever the log has grown."""
+        if now - self._since >= self.SPAN_S:
+            self._per_s = (seq - self._from_seq) / (now - self._since)
+            self._since, self._from_seq = now, seq
+        return self._per_s

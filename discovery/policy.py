@@ -53,6 +53,10 @@ class Policy:
     isolation_guard: IsolationGuardRule | None = IsolationGuardRule()
     coalesce_s: float = 0.005
     """Changes are collected for this long before they are pushed, so that a burst travels in one message."""
+    crowd_per_s: float = 200.0
+    """With more own changes than this, `crowd_coalesce_s` takes the place of `coalesce_s`: a message costs far more
+    than a record in it, and would leave no time for the changes themselves."""
+    crowd_coalesce_s: float = 0.020
     offer_busy_s: float = 0.020
     """After news from others, one peer is offered the digest: what a stalled connection holds up comes by another."""
     offer_idle_s: float = 1.0

@@ -15,7 +15,6 @@ Source: Netflix Eureka, AbstractInstanceRegistry (register, renew, statusUpdate,
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
@@ -133,13 +132,14 @@ class Registry:
     def _check_new(self, keys: Sequence[str], given: Sequence[Registration], fields: Sequence[str]) -> None:
         """Raises BadInput, Conflict."""
         first: dict[str, int] = {}
+        new: dict[str, int] = {}
         for index, key in enumerate(keys):
             if first.setdefault(key, index) != index:
                 raise BadInput(f"{fields[index]}: {key!r}, expected another one than {fields[first[key]]}")
-        view = self.node.view
-        self._check_room(
-            Counter(each.service for key, each in zip(keys, given, strict=True) if key not in view), Conflict
-        )
+            if key not in self.node.view:
+                service = given[index].service
+                new[service] = new.get(service, 0) + 1
+        self._check_room(new, Conflict)
 
     def _check_room(self, new: Mapping[str, int], error: type[PlexmeshError]) -> None:
         for service, count in new.items():

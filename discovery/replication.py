@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from discovery.effects import Send
-from discovery.growth import Growth
+from discovery.growth import Growth, Pace
 from discovery.link import NEVER, RETRY_S, Link
 from discovery.membership import Membership
 from discovery.messages import Entry, Push, PushReply, Request, Sender, Sync, SyncReply, Touch
@@ -58,6 +58,7 @@ class Replication:
         self._order: list[str] = []
         self._sends: list[Send] = []
         self._growth: dict[str, Growth] = {}
+        self._pace = Pace()
 
     # --- links
 
@@ -110,9 +111,10 @@ class Replication:
         return sends
 
     def changed(self, now: float) -> None:
-        """The own log may have grown."""
+        """The own log has grown."""
         self.news([self._replica.own.origin], now)
-        self.wake(now + self._policy.coalesce_s)
+        crowded = self._pace.of(self._replica.own.max_seq, now) > self._policy.crowd_per_s
+        self.wake(now + (self._policy.crowd_coalesce_s if crowded else self._policy.coalesce_s))
 
     def news(self, origins: Iterable[str], now: float) -> None:
         """Those logs have grown here."""

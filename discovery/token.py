@@ -60,10 +60,6 @@ def token_at(spaces: Mapping[str, Space], hidden: Mapping[str, int]) -> dict[str
     }
 
 
-def token_of(positions: Mapping[str, int], hidden: Mapping[str, int]) -> dict[str, Place]:
-    return {origin: Place(seq, hidden.get(origin, SHOWN)) for origin, seq in positions.items() if seq}
-
-
 def formatted(token: Token) -> str:
     return ",".join(_written(origin, *place) for origin, place in sorted(token.items())) or EMPTY
 

@@ -1,10 +1,14 @@
-"""Answers of /v1: JSON, long lists a slice at a time, and problems (RFC 9457)."""
+"""Answers of /v1: JSON, long lists a slice at a time, and problems (RFC 9457).
+
+An `Answer` is known as a whole, and has not yet taken the form of either way out (aiohttp's, `discovery.express`).
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
+from typing import NamedTuple
 
 import msgspec
 from aiohttp import web
@@ -24,13 +28,30 @@ WHOLE = 200
 _encode = msgspec.json.Encoder().encode
 
 
-def problem(error: PlexmeshError) -> web.Response:
+class Answer(NamedTuple):
+    """`headers` beside Content-Type, which is `media`, and Content-Length."""
+
+    status: int
+    body: bytes
+    media: str = JSON
+    headers: Mapping[str, str] = {}
+
+
+def refusal(error: PlexmeshError) -> Answer:
     body = Problem("about:blank", HTTPStatus(error.status).phrase, error.status, str(error))
-    answer = web.Response(status=error.status, body=_encode(body), content_type="application/problem+json")
     retry_after_s = getattr(error, "retry_after_s", None)
-    if retry_after_s is not None:
-        answer.headers["Retry-After"] = str(retry_after_s)
-    return answer
+    headers = {"Retry-After": str(retry_after_s)} if retry_after_s is not None else {}
+    return Answer(error.status, _encode(body), "application/problem+json", headers)
+
+
+def response(answer: Answer) -> web.Response:
+    return web.Response(
+        status=answer.status, body=answer.body, content_type=answer.media, headers=answer.headers or None
+    )
+
+
+def problem(error: PlexmeshError) -> web.Response:
+    return response(refusal(error))
 
 
 class Answers:
@@ -44,9 +65,12 @@ class Answers:
     def headers(self) -> dict[str, str]:
         return {STALE: "true"} if self._node.stale else {}
 
-    def json(self, body: object, status: int = 200) -> web.Response:
+    def whole(self, body: object, status: int = 200) -> Answer:
         """`body` says by itself whether it is stale."""
-        return web.Response(status=status, body=_encode(body), content_type=JSON, headers=self.headers() or None)
+        return Answer(status, _encode(body), JSON, self.headers())
+
+    def json(self, body: object, status: int = 200) -> web.Response:
+        return response(self.whole(body, status))
 
     async def instances(self, request: web.Request, held: list[Held], before: dict[str, object]) -> web.StreamResponse:
         """{…before, "instances": […]}."""

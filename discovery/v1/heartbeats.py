@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 
-from aiohttp import web
-
 from discovery import clock
 from discovery.driver import Driver
 from discovery.v1 import decode
-from discovery.v1.answers import Answers
+from discovery.v1.answers import Answer, Answers
 from discovery.v1.shapes import Beaten
 
 
 class Heartbeats:
-    def __init__(self, driver: Driver, answers: Answers, body_bytes: int) -> None:
+    def __init__(self, driver: Driver, answers: Answers) -> None:
         self._driver = driver
         self._node = driver.node
         self._answers = answers
-        self._body_bytes = body_bytes
 
-    async def beat(self, request: web.Request) -> web.StreamResponse:
-        keys = decode.keys(await decode.body(request, self._body_bytes))
+    def beat(self, body: bytes) -> Answer:
+        keys = decode.keys(body)
         origin = self._node.origin
         others = self._node.renew_all(keys, clock.now())
         if not others and origin == self._node.origin:  # nothing to send, no news: no step of the driver's
-            return self._answers.json(Beaten(renewed=len(keys), stale=self._answers.stale))
+            return self._answers.whole(Beaten(renewed=len(keys), stale=self._answers.stale))
         self._driver.perform()
         counts = Counter(others.get(key, "ours") for key in keys)
         beaten = Beaten(
@@ -35,7 +32,7 @@ class Heartbeats:
             unknown=[key for key, renewal in others.items() if renewal == "unknown"],
             stale=self._answers.stale,
         )
-        return self._answers.json(beaten, 202 if beaten.forwarded else 200)
+        return self._answers.whole(beaten, 202 if beaten.forwarded else 200)
 
     def _owners(self, keys: list[str]) -> dict[str, int]:
         """How many of them each address owns."""

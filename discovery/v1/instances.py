@@ -13,7 +13,7 @@ from discovery.limits import Bucket
 from discovery.record import key_of
 from discovery.registry import Registry
 from discovery.v1 import decode
-from discovery.v1.answers import JSON, Answers
+from discovery.v1.answers import JSON, Answer, Answers
 from discovery.v1.shapes import Held, Registered
 from shared.errors import Gone, NotFound
 
@@ -21,17 +21,16 @@ log = logging.getLogger("plexmesh.discovery.v1")
 
 
 class Instances:
-    def __init__(self, registry: Registry, driver: Driver, answers: Answers, bucket: Bucket, body_bytes: int) -> None:
+    def __init__(self, registry: Registry, driver: Driver, answers: Answers, bucket: Bucket) -> None:
         self._registry = registry
         self._driver = driver
         self._node = driver.node
         self._answers = answers
         self._bucket = bucket
-        self._body_bytes = body_bytes
         self._said: LRUCache[str, bool] = LRUCache(1000)
 
-    async def register(self, request: web.Request) -> web.StreamResponse:
-        new, many = decode.instances(await decode.body(request, self._body_bytes))
+    def register(self, body: bytes) -> Answer:
+        new, many = decode.instances(body)
         now = clock.now()
         self._bucket.take(len(new), now)
         fields = [f"instances[{index}]" for index in range(len(new))] if many else [""]
@@ -45,7 +44,7 @@ class Instances:
         finally:
             self._driver.perform()
         held = [Held(key=each.key, gen=each.gen, rev=each.rev) for each in records]
-        return self._answers.json(Registered(owner=self._node.origin, instances=held, stale=self._answers.stale))
+        return self._answers.whole(Registered(owner=self._node.origin, instances=held, stale=self._answers.stale))
 
     async def remove(self, request: web.Request) -> web.StreamResponse:
         try:

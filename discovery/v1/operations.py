@@ -47,6 +47,8 @@ class Operation:
     """Any of these."""
     endless: bool = False
     """Its answer may take as long as the caller likes: counted among the watchers, not among the requests."""
+    quick: bool = False
+    """Answered at once, from the body alone: by a handler that takes and gives just that, on either way in."""
 
     @property
     def query(self) -> tuple[str, ...]:
@@ -80,6 +82,7 @@ OPERATIONS = (
         "Register one instance, or many: all or none",
         {200: shapes.Registered},
         body=(shapes.NewInstance, shapes.NewInstances),
+        quick=True,
     ),
     Operation("GET", "/v1/instances", "instances", "List instances", {200: shapes.Instances}, (ONLY,)),
     Operation(
@@ -105,6 +108,7 @@ OPERATIONS = (
         "Renew leases; 202 when other nodes hold some of them",
         {200: shapes.Beaten, 202: shapes.Beaten},
         body=(shapes.Beats,),
+        quick=True,
     ),
     Operation("GET", "/v1/services", "services", "Services and how many instances they have", {200: shapes.Services}),
     Operation(

@@ -9,6 +9,7 @@ import json
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -276,6 +277,26 @@ async def test_services_peers_guards_and_summary(one: Node) -> None:
     assert summary["instances"] >= summary["services"] >= 2
 
 
+async def test_what_comes_from_disk_is_said_to_be_stale(tmp_path: Path) -> None:
+    host = f"127.0.76.{(os.getpid() + 100) % 250 + 1}"
+    node = DiscoveryNode(tmp_path, "LPAR3", host)
+    with running(node):
+        node.register("saved")
+        assert "stale" not in node.get("/v1/summary")
+        assert node.stop() == 0
+        node.started()
+        async with aiohttp.ClientSession(node.url) as session:
+            again = Node(session)
+            for path in ("summary", "instances", "services", "services/orders", "peers", "guards"):
+                assert (await again.get(path))["stale"] is True
+                assert again.headers["X-Plexmesh-Stale"] == "true"
+            for path in ("instances/orders/saved", "prometheus/targets"):
+                await again.get(path)
+                assert again.headers["X-Plexmesh-Stale"] == "true"
+            status, beaten = await again.ask("POST", "heartbeats", {"keys": ["orders/saved"]})
+            assert (status, beaten["adopted"]) == (200, 1)
+
+
 async def test_a_long_list_of_nothing_is_a_list(one: Node) -> None:
     await one.register(*(an("down", f"i{n}", status="DOWN") for n in range(300)))
     assert await one.get("prometheus/targets?service=down") == []
@@ -432,9 +453,10 @@ async def test_a_node_behind_a_token_waits_says_so_and_does_not_tell_all_again(o
     peers = await one.get("peers")
     ahead = {**peers["positions"], peers["node"]: peers["positions"][peers["node"]] + 3}
     token = ",".join(f"{origin}:{seq}" for origin, seq in ahead.items())
-    async with one.session.get("/v1/watch", headers={"Last-Event-ID": token}) as answer:
+    async with asyncio.timeout(15), one.session.get("/v1/watch", headers={"Last-Event-ID": token}) as answer:
         told = b""
         while f"\n: waiting for the log of {peers['node']}\n".encode() not in told:
+            assert b"event: mark" not in told
             told += await answer.content.readany()
         await one.register(an("ahead"), an("ahead", "i2"), an("ahead", "i3"))
         while b"event: mark" not in told:
@@ -445,6 +467,17 @@ async def test_a_node_behind_a_token_waits_says_so_and_does_not_tell_all_again(o
 
 def heavy(id: str, number: int) -> dict[str, Any]:
     return an("heavy", id, metadata={"filler": "x" * 4000, "number": str(number)})
+
+
+async def test_the_log_of_a_boot_that_is_over_is_not_waited_for_long(one: Node) -> None:
+    """What it wrote last may be lost with it: the whole set, then."""
+    node, _, epoch = (await one.get("peers"))["node"].partition("@")
+    token = f"{node}@{int(epoch) - 1}:5"
+    async with asyncio.timeout(9), one.session.get("/v1/watch", headers={"Last-Event-ID": token}) as answer:
+        told = b""
+        while b"event: mark" not in told:
+            told += await answer.content.readany()
+    assert b'"whole":true' in told
 
 
 async def test_a_burst_larger_than_its_buffer_is_told_to_a_watcher_all_the_same(one: Node) -> None:
@@ -490,21 +523,19 @@ async def test_a_watcher_that_does_not_read_is_cut_and_comes_back_with_its_token
 
 async def test_one_watcher_too_many_is_told_to_follow_another_node(one: Node) -> None:
     limit = int(SETTINGS["watchers_max"])
-    streams = []
+    streams: list[aiohttp.ClientResponse] = []
     try:
-        while len(streams) < limit:
-            answer = await one.session.get("/v1/watch")
-            assert answer.status in (200, 503)
-            if answer.status == 503:  # those of the test before are still being noticed as gone
-                answer.close()
-                await asyncio.sleep(0.1)
-            else:
+        async with asyncio.timeout(20):
+            while len(streams) < limit:
+                answer = await one.session.get("/v1/watch")
                 streams.append(answer)
-        status, said = await one.refused("GET", "watch")
-        assert (status, one.headers["Retry-After"]) == (503, "1")
-        assert f"{limit} follow this node, at most {limit} may" in said
-        status, _ = await one.refused("GET", "services/a?since=0&wait=1")
-        assert status == 503
+                if answer.status == 503:  # those of the tests before are still being noticed as gone
+                    streams.pop().close()
+                    await asyncio.sleep(0.1)
+            status, said = await one.refused("GET", "watch")
+            assert (status, one.headers["Retry-After"]) == (503, "1")
+            assert f"{limit} follow this node, at most {limit} may" in said
+            assert (await one.refused("GET", "services/a?since=0&wait=1"))[0] == 503
     finally:
         for answer in streams:
             answer.close()
@@ -523,16 +554,18 @@ async def test_more_requests_at_once_than_there_may_be_are_answered_503(one: Nod
             await writer.drain()
             held.append(writer)
         status = 200
-        while status != 503:
-            status, _ = await two.ask("GET", "summary")
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(15):
+            while status != 503:
+                status, _ = await two.ask("GET", "summary")
+                await asyncio.sleep(0.01)
         assert two.headers["Retry-After"] == "1"
     finally:
         for writer in held:
             writer.close()
-    while status != 200:
-        status, _ = await two.ask("GET", "summary")
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(15):
+        while status != 200:
+            status, _ = await two.ask("GET", "summary")
+            await asyncio.sleep(0.01)
 
 
 async def test_a_service_may_have_so_many_instances_and_no_more(one: Node) -> None:
@@ -559,8 +592,9 @@ async def test_a_service_may_have_so_many_instances_and_no_more(one: Node) -> No
 async def test_registering_faster_than_allowed_is_answered_429_with_a_pause(two: Node) -> None:
     body = msgspec.json.encode({"instances": [an("hasty", f"i{n}") for n in range(MAX_BATCH)]})
     status = 200
-    while status == 200:
-        status, said = await two.ask("POST", "instances", body)
+    async with asyncio.timeout(15):
+        while status == 200:
+            status, said = await two.ask("POST", "instances", body)
     assert status == 429
     assert said["detail"].startswith(f"registrations: {MAX_BATCH} more now, expected at most 2000 a second")
     assert 1 <= int(two.headers["Retry-After"]) <= 4

@@ -26,7 +26,7 @@ class Judged(NamedTuple):
 
 
 class Gone(NamedTuple):
-    """An instance is no longer visible at a node."""
+    """An instance is no longer listed at a node that may serve lists."""
 
     time: float
     at: str
@@ -57,7 +57,8 @@ class Journal:
         now, name = self._sim.now, process.host.name
         for key, _, after in changes:
             if after is None:
-                self.gone.append(Gone(now, name, key))
+                if process.node.covered:
+                    self.gone.append(Gone(now, name, key))
                 self.note(f"{name}: {key} is gone")
             else:
                 self.arrivals[key, after[1].rev][name] = now

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 SPREAD_S = 5.0
 """Nodes together for so long know the same."""
 
+MOVE_S = 2.0
+"""A lease that moves to another owner may take so long to be seen by a way round a bad link."""
+
 STEPS_PER_S_MAX = 2_000
 """A node that takes more steps spins."""
 
@@ -61,6 +64,7 @@ class Judge:
         self._watched: defaultdict[Process, Watched] = defaultdict(Watched)
         self._together: dict[tuple[int, int], tuple[float, Process, Process]] = {}
         self._leaves: dict[str, int] = {}
+        self._missing: dict[tuple[str, str], float] = {}
         self._shape: tuple[object, ...] = ()
         self.calm_since = 0.0
         """Since when there has been no fault and no node has come or gone."""
@@ -122,8 +126,9 @@ class Judge:
                     self.fail(f"I4: {process.host.name} shows {after} again, which it has seen leave")
 
     def answered(self, client: Client, process: Process, answer: str) -> None:
-        """A node has taken in a registration or heartbeat: it shows the instance at once."""
-        if answer != "unknown" and client.state == "beating" and client.key not in process.node.view:
+        """A node has taken in a registration or heartbeat: it shows it at once, or, if that is forwarded to an
+        owner just returned, when it has that one's log."""
+        if answer not in ("unknown", "forwarded") and client.state == "beating" and client.key not in process.node.view:
             self.fail(f"I2: {process.host.name} answered {answer!r} to {client.key} but does not show it")
 
     def lost(self, client: Client, process: Process) -> None:
@@ -187,6 +192,7 @@ class Judge:
     def _check_beating(self) -> None:
         now = self.sim.now
         views = [(each, each.node.view) for each in self.sim.processes() if each.node.covered]
+        missing: dict[tuple[str, str], float] = {}
         for client in self.sim.clients:
             streak = client.streak
             if client.state != "beating" or streak is None or client.balanced or now - client.last_ack > client.beat_s:
@@ -198,10 +204,21 @@ class Judge:
                 if client.key in view or other is process:
                     continue
                 if now - self.together_since(process, other) > SPREAD_S:
-                    self.fail(
-                        f"I2: {client.key} beats at {process.host.name} since {since:.1f}, "
-                        f"{other.host.name} does not show it; {self._ownership(process, client.key)}"
-                    )
+                    self._miss(client, process, other, missing)
+        self._missing = missing
+
+    def _miss(self, client: Client, process: Process, other: Process, missing: dict[tuple[str, str], float]) -> None:
+        """What moves to an owner that `other` has no good link to may be missing there for a moment."""
+        place = (client.key, other.host.name)
+        held = process.node.view.get(client.key)
+        owner = self._writers.get(held[0]) if held else None
+        missing[place] = since = self._missing.get(place, self.sim.now)
+        linked = owner is None or self.sim.now - self.together_since(owner, other) > SPREAD_S
+        if linked or self.sim.now - since > MOVE_S:
+            self.fail(
+                f"I2: {client.key} beats at {process.host.name} since {client.streak[1] if client.streak else 0:.1f}, "
+                f"{other.host.name} does not show it; {self._ownership(process, client.key)}"
+            )
 
     def _ownership(self, process: Process, key: str) -> str:
         """Who owns an instance, as that node sees it, and how they get on."""

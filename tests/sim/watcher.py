@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from discovery.record import Record
-from discovery.token import behind, changed_since, formatted, parsed, token_of
+from discovery.token import behind, changed_since, formatted, parsed, token_at
 from tests.sim.host import Process
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Watcher:
                 else:
                     self.held[key] = held
         before = self.token
-        self.token = formatted(token_of(node.positions(), node.hidden()))
+        self.token = formatted(token_at(node.spaces, node.hidden()))
         self._compare(process, before)
 
     def _compare(self, process: Process, before: str) -> None:

@@ -1,6 +1,6 @@
 """What is settled of a growing log."""
 
-from discovery.growth import Growth
+from discovery.growth import Growth, Pace
 
 PACE_S = 0.02
 
@@ -27,3 +27,11 @@ def test_a_log_that_never_rests_is_settled_as_of_a_while_ago() -> None:
         settled = growth.settled(now, PACE_S)
         assert settled <= max(step - 4, 0)
         assert settled >= step - 10 or step < 10
+
+
+def test_the_pace_is_that_of_the_last_span() -> None:
+    pace = Pace()
+    measured = [pace.of(step, step * 0.01) for step in range(1, 200)]
+    assert measured[0] == 0.0
+    assert 95 < measured[-1] < 105
+    assert pace.of(200, 60.0) < 5
