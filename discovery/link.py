@@ -33,6 +33,7 @@ class Link:
     """`acked` maps an origin to the peer's position in its log, as far as known; `lacking` are logs to repair there.
 
     `goal`: how far its logs went when it first answered; `synced`: we have been there.
+    `touches` are heartbeats to forward, `forwarding` those on the way, each with the time of the first.
     `elsewhere`: the node that answers here is known at another address (or is this node itself). `told`: how much of
     the table of members it has been told.
     """
@@ -52,7 +53,8 @@ class Link:
     pause_s: float = FIRST_PAUSE_S
     acked: dict[str, Position] = field(default_factory=dict)
     lacking: set[str] = field(default_factory=set)
-    touches: set[str] = field(default_factory=set)
+    touches: dict[str, float] = field(default_factory=dict)
+    forwarding: dict[str, float] = field(default_factory=dict)
     told: int = 0
     telling: int = 0
     push_at: float = NEVER
@@ -62,7 +64,6 @@ class Link:
     pushing: bool = False
     syncing: bool = False
     touching: bool = False
-    touches_failed: int = 0
 
     def wake_push(self, at: float) -> None:
         self.push_at = max(min(self.push_at, at), self.rest_until)
@@ -76,9 +77,26 @@ class Link:
             self.hinted_at = now
             self.call(now)
 
-    def touch(self, key: str, at: float) -> None:
-        self.touches.add(key)
-        self.touch_at = min(self.touch_at, at)
+    def touch(self, key: str, now: float, pause_s: float) -> None:
+        """A heartbeat to be forwarded, with others, after a pause."""
+        self.touches.setdefault(key, now)
+        self.touch_at = min(self.touch_at, now + pause_s)
+
+    def take_touches(self) -> list[str]:
+        self.touching, self.touch_at = True, NEVER
+        self.forwarding, self.touches = self.touches, {}
+        return sorted(self.forwarding)
+
+    def touched(self) -> None:
+        """They were taken."""
+        self.touching = False
+        self.forwarding.clear()
+
+    def untouched(self) -> dict[str, float]:
+        """They were not; returns each with the time of its first heartbeat that did not get there."""
+        self.touching = False
+        late, self.forwarding = self.forwarding, {}
+        return late
 
     def answered(self) -> None:
         self.refused, self.failed_at, self.lost_at, self.pause_s = False, -NEVER, None, FIRST_PAUSE_S

@@ -143,7 +143,7 @@ class Mesh:
                 self._read(sender, covered, digest, facts, forgotten, now)
                 self.replication.synced(met, reply, news, now)
             case TouchReply():
-                link.touching, link.touches_failed = False, 0
+                link.touched()
         if link.elsewhere:
             link.call(now + ELSEWHERE_S)
 
@@ -386,7 +386,7 @@ class Mesh:
         link = self.replication.link_of(origin)
         if link is None:
             return
-        for key in sorted(link.touches):
+        for key in sorted(link.touches | link.forwarding):
             self._adopt_from(origin, key, now)
         link.touches.clear()
         if not self.replication.there(link):

@@ -190,7 +190,7 @@ class Node:
             self._mesh.adopt(record, now)
             self._leave(now)
             return "adopted"
-        link.touch(key, now + self.policy.touch_s)
+        link.touch(key, now, self.policy.touch_s)
         return "forwarded"
 
     def renew_all(self, keys: Sequence[str], now: float) -> dict[str, Renewal]:

@@ -35,8 +35,8 @@ FAILING_S = 5.0
 MAX_REST_S = 0.02
 """Between two pushes to a peer lies the time the last one took, up to this: under load they become larger, not more."""
 
-MAX_TOUCHES_FAILED = 2
-"""In a row; then the node that hears the instance takes its lease over."""
+LATE_SHARE = 1 / 3
+"""Of a lease: when a heartbeat could not be forwarded for longer, the node that heard it takes the lease over."""
 
 MakeSync = Callable[[], Sync]
 
@@ -99,7 +99,7 @@ class Replication:
         held = self._replica.view.get(key)
         link = self.link_of(held[0]) if held is not None else None
         if link is not None:
-            link.touch(key, now)
+            link.touch(key, now, 0.0)
 
     # --- what is to be sent
 
@@ -181,9 +181,7 @@ class Replication:
         if not link.pushing and now >= link.push_at:
             self._send_push(link, now)
         if not link.touching and now >= link.touch_at:
-            link.touching, link.touch_at = True, NEVER
-            self._sends.append(Send(link.address, Touch(sorted(link.touches))))
-            link.touches.clear()
+            self._sends.append(Send(link.address, Touch(link.take_touches())))
 
     def _send_push(self, link: Link, now: float) -> None:
         link.push_at = NEVER
@@ -237,7 +235,7 @@ class Replication:
 
     def failed(self, link: Link, message: Request, now: float) -> list[str]:
         """No answer came. An offer to a member is not repeated: the next one goes elsewhere. Returns instances whose
-        heartbeats could not be forwarded again and again."""
+        heartbeats could not be forwarded for too long."""
         link.failed_at = now
         if self._pulling == link.address:
             self._pulling = None
@@ -250,15 +248,22 @@ class Replication:
                 link.pushing = False
                 if self._wants_push(link):
                     link.wake_push(now + RETRY_S)
-            case Touch(keys):
-                link.touching = False
-                link.touches_failed += 1
-                if link.touches_failed >= MAX_TOUCHES_FAILED:
-                    link.touches_failed = 0
-                    return keys
-                for key in keys:
-                    link.touch(key, now + self._policy.touch_s)
+            case Touch():
+                return self._not_forwarded(link, now)
         return []
+
+    def _not_forwarded(self, link: Link, now: float) -> list[str]:
+        """Queue them again; returns those whose lease would be too far gone by the next time."""
+        late = []
+        for key, since in link.untouched().items():
+            held = self._replica.view.get(key)
+            if held is not None and now - since >= held[1].lease_s * LATE_SHARE:
+                late.append(key)
+            else:
+                link.touches[key] = since
+        if link.touches:
+            link.touch_at = min(link.touch_at, now + self._policy.touch_s)
+        return late
 
     def outdated(self, now: float) -> list[str]:
         """Give up the links to nodes not heard of for too long; returns their addresses."""

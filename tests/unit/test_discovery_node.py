@@ -169,8 +169,13 @@ def test_a_heartbeat_at_another_node_is_forwarded_to_the_living_owner() -> None:
 def test_a_heartbeat_that_cannot_be_forwarded_takes_the_lease_over() -> None:
     node, owner = of_a_peer("orders/a")
     node.renew("orders/a", 0.1)
-    for _ in range(2):
-        node.failed(PEER, Touch(["orders/a"]), False, 0.2)
+    for now in (0.4, 5.2):
+        held = node.view.get("orders/a")
+        assert held is not None
+        assert held[0] == owner.origin
+        node.tick(now)
+        (touch,) = [send.message for send in sent(node.ready()) if isinstance(send.message, Touch)]
+        node.failed(PEER, touch, False, now)
     held = node.view.get("orders/a")
     assert held is not None
     assert held[0] == node.origin != owner.origin
