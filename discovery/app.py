@@ -54,6 +54,7 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     registry = Registry(node, config.instances_per_service)
     peers = Peers(config, lambda: keys.ring, traffic)
     driver = Driver(node, peers.call, watch, delta, events)
+    peers.lost = driver.look_at
     snapshots = Snapshots(disk.path_of(config.data, config.lpar), node.image, config.snapshot_s, events)
     vitals = Application("discovery", config, events, why=node.why_not_ready, parts=lambda: health(node, snapshots))
     vitals.metrics.register(NodeMetrics(driver, watch, traffic, snapshots))

@@ -82,6 +82,11 @@ class Driver:
             async with asyncio.timeout(self.node.policy.hold_s):
                 await self._covered.wait()
 
+    def look_at(self, address: str) -> None:
+        """Probe that peer now: a connection to it has ended."""
+        self.node.look_at(address, clock.now())
+        self.perform()
+
     def depart(self) -> None:
         """Begin to say goodbye."""
         self.node.depart(clock.now())

@@ -237,6 +237,12 @@ class Node:
         self._mesh.failed(address, message, refused, now)
         self._leave(now)
 
+    def look_at(self, address: str, now: float) -> None:
+        """There is a reason to think that the peer at `address` has died: probe it now."""
+        self._enter(now)
+        self._mesh.probing.look_at(address, self._clocks.running_s)
+        self._leave(now)
+
     # --- time
 
     def next_deadline(self) -> float:

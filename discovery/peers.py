@@ -67,6 +67,8 @@ class Peers:
         self._traffic = traffic
         self._dialer = Dialer(config.host)
         self._peers: dict[str, Peer] = {}
+        self.lost: Callable[[str], None] = lambda address: None
+        """Called when a connection to a peer ends from over there: perhaps it has died."""
 
     def close(self) -> None:
         for peer in self._peers.values():
@@ -79,7 +81,9 @@ class Peers:
         if peer is None:
             if len(self._peers) == PEERS_MAX:
                 self._peers.pop(next(iter(self._peers))).close()
-            peer = self._peers[address] = Peer(address, self._dialer, self._config.body_bytes * BODY_FACTOR)
+            peer = self._peers[address] = Peer(
+                address, self._dialer, self._config.body_bytes * BODY_FACTOR, lambda: self.lost(address)
+            )
         body = encode(self._config.sysplex, sender, request)
         timeout_s = self._timeout_s(kind)
         try:
@@ -120,8 +124,9 @@ class Peers:
 class Peer:
     """One address: connections to it, and the nonce it has given."""
 
-    def __init__(self, address: str, dialer: Dialer, max_body_bytes: int) -> None:
+    def __init__(self, address: str, dialer: Dialer, max_body_bytes: int, lost: Callable[[], None]) -> None:
         self._place = urlsplit(address)
+        self._tell_lost = lost
         self._dialer = dialer
         self._max_body_bytes = max_body_bytes
         self._signer = auth.Signer()
@@ -166,9 +171,13 @@ class Peer:
     async def _connect(self) -> Connection:
         """Raises OSError."""
         sock = await self._dialer.dial(self._place.hostname or "", self._place.port or 80)
-        connection = Connection(self._max_body_bytes, self._signer.forget)
+        connection = Connection(self._max_body_bytes, self._lost)
         await asyncio.get_running_loop().create_connection(lambda: connection, sock=sock)
         return connection
+
+    def _lost(self) -> None:
+        self._signer.forget()
+        self._tell_lost()
 
     def _head(self, kind: str, header: str) -> bytes:
         place = self._place.netloc

@@ -5,7 +5,7 @@
                                    └─end of the round──▶ suspect        refused here and there ──▶ dead
 
 Members come in a shuffled order, each once per round through the table, so the time to the first probe is bounded.
-A member that others suspect is probed at once: our word confirms or refutes theirs. A refused connection is evidence
+A member that others suspect, or whose connection has ended, is probed at once. A refused connection is evidence
 (nobody listens there), silence only a hint: with a refusal of one's own and a helper's, or some in a row of one's own,
 no time of suspicion is needed.
 

@@ -39,13 +39,18 @@ class DeltaLog:
                 entry = Entry(now, "DELETED", change.before[1])
             self._entries.pop(change.key, None)
             self._entries[change.key] = entry
+        self._forget(now)
 
     def current(self, now: float) -> list[Entry]:
-        for key, entry in list(self._entries.items()):
-            if now - entry.at <= RETENTION_S:
-                break
-            del self._entries[key]
+        self._forget(now)
         return list(self._entries.values())
+
+    def _forget(self, now: float) -> None:
+        while self._entries:
+            key = next(iter(self._entries))
+            if now - self._entries[key].at <= RETENTION_S:
+                return
+            del self._entries[key]
 
     @staticmethod
     def _action(change: Change) -> str:

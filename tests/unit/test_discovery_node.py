@@ -400,3 +400,12 @@ def test_an_idle_node_wakes_seldom() -> None:
         for send in sent(node.ready()):
             answer(node, send, now)
     assert wakes <= 20 * 4 + 2  # a sweep and an offer each second, two probes
+
+
+def test_a_peer_whose_connection_ended_is_probed_at_once() -> None:
+    node = new(PEER)
+    met(node)
+    node.look_at("http://nobody", 0.2)
+    assert sent(node.ready()) == []
+    node.look_at(PEER, 0.2)
+    assert [(send.address, type(send.message)) for send in sent(node.ready())] == [(PEER, Ping)]
