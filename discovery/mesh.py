@@ -16,7 +16,7 @@ from discovery.clocks import Clocks
 from discovery.effects import Effect, OwnerChanged, Said, Send
 from discovery.joining import Joining
 from discovery.judgement import Judgement
-from discovery.link import Link
+from discovery.link import NEVER, Link
 from discovery.membership import Membership
 from discovery.messages import (
     Ask,
@@ -146,6 +146,8 @@ class Mesh:
                 link.touched()
         if link.elsewhere:
             link.call(now + ELSEWHERE_S)
+        elif not self.replication.there(link) and link.sync_at == NEVER and not link.syncing:
+            link.call_later(now)  # it has left, and the next one there is to be found
 
     def failed(self, address: str, message: Request, refused: bool, now: float) -> None:
         link = self.replication.link(address, now)

@@ -74,3 +74,19 @@ def test_a_node_started_from_disk_believes_its_peer_about_the_living() -> None:
     watch_closely(sim, sim.now + 2 * LEASE_S, sim.processes(), theirs)
     sim.heal()
     sim.judge.settle()
+
+
+def test_a_node_that_left_slowly_is_looked_for_again() -> None:
+    """It still answers while it waits for its goodbye to be heard; its next boot knows nobody that runs."""
+    sim = started(46, hosts=3, clients=9)
+    sim.hosts[0].seeds = [sim.hosts[2].address]
+    sim.network.cut(sim.hosts[2], sim.hosts[0])
+    sim.hosts[0].leave()
+    sim.wait("it is gone", lambda: sim.hosts[0].process is None, 2.0)
+    sim.heal()
+    sim.hosts[2].kill()
+    sim.run(sim.now + 3)
+    sim.hosts[0].boot(empty=True)
+    sim.wait("it is found", lambda: sim.beating() <= shown(process(sim, 0)), 8.0)
+    sim.hosts[2].boot()
+    sim.judge.settle()
