@@ -80,6 +80,8 @@ class Membership:
         """Why this sender is not to be had for a peer: its name is taken, or the mesh is full."""
         node = node_of(sender.origin)
         known = self.members.get(node)
+        if known is not None and known.origin == sender.origin and known.there and known.address == sender.address:
+            return None
         other = known.address if known is not None and known.there and known.origin != sender.origin else sender.address
         other = self.own.address if node == node_of(self.own.origin) else other
         if other != sender.address:

@@ -6,8 +6,8 @@
     a reply that shows the peer behind ──▶ Push of what it lacks
 
 Every node pushes only its own log, so each byte crosses each link once; what a stalled or cut link holds up comes by
-another node's digest. What is younger than the pace of busy offers is not repaired: it is on its way. A link that fails
-is left to the next offer; one to a node that is not there is called again later and later.
+another node's digest. What is younger than a few pushes take is not repaired: it is on its way. A link that fails is
+left to the next offer; one to a node that is not there is called again later and later.
 
 Source: delta-interval anti-entropy (Almeida, Shoker, Baquero 2018); scuttlebutt (van Renesse et al. 2008).
 """
@@ -35,6 +35,13 @@ FAILING_S = 5.0
 MAX_REST_S = 0.02
 """Between two pushes to a peer lies the time the last one took, up to this: under load they become larger, not more."""
 
+PUSH_WEIGHT = 0.1
+"""Of the last push in the mean time that a push takes."""
+
+PUSH_STEP_S = 0.005
+PUSHES = 3.0
+MAX_PATIENCE_S = 0.5
+
 LATE_SHARE = 1 / 3
 """Of a lease: when a heartbeat could not be forwarded for longer, the node that heard it takes the lease over."""
 
@@ -59,6 +66,7 @@ class Replication:
         self._sends: list[Send] = []
         self._growth: dict[str, Growth] = {}
         self._pace = Pace()
+        self._push_s = 0.0
 
     # --- links
 
@@ -104,7 +112,10 @@ class Replication:
     # --- what is to be sent
 
     def next_deadline(self) -> float:
-        return min([self._offer_at, *(link.deadline() for link in self.links.values())])
+        at = self._offer_at
+        for link in self.links.values():
+            at = min(at, link.deadline())
+        return at
 
     def take_sends(self) -> list[Send]:
         sends, self._sends = self._sends, []
@@ -120,11 +131,11 @@ class Replication:
         """Those logs have grown here."""
         for origin in origins:
             seq = self._replica.position(origin)[0]
-            self._growth.setdefault(origin, Growth()).note(seq, now, self._policy.offer_busy_s)
+            self._growth.setdefault(origin, Growth()).note(seq, now, self._patience_s)
 
     def offer_soon(self, now: float) -> None:
         """There is news from others."""
-        self._offer_at = min(self._offer_at, now + self._policy.offer_busy_s)
+        self._offer_at = min(self._offer_at, now + self._patience_s)
 
     def repairs(self, digest: Iterable[Entry], now: float) -> list[Delta]:
         """What a peer with that digest lacks and is not on its way to it."""
@@ -133,13 +144,18 @@ class Replication:
         wanted = {origin: position for origin, position in held if self._settled(origin, position, now)}
         return list(self._replica.deltas(wanted))
 
+    @property
+    def _patience_s(self) -> float:
+        """What is younger is on its way: repairs would only double it. Under load a push takes longer to arrive."""
+        return max(self._policy.offer_busy_s, min(PUSHES * self._push_s, MAX_PATIENCE_S))
+
     def _settled(self, origin: str, position: Position, now: float) -> bool:
         """Whether a peer at that position should have more by now: the log is not forgotten, what it lacks is old."""
         if self._replica.is_forgotten(origin):
             return False
         space = self._replica.spaces[origin]
         growth = self._growth.get(origin)
-        old = growth.settled(now, self._policy.offer_busy_s) if growth is not None else space.max_seq
+        old = growth.settled(now, self._patience_s) if growth is not None else space.max_seq
         return position[0] < old or position[1] < space.gc_seq or position[0] + MAX_DELTA_RECORDS < space.max_seq
 
     def wake(self, at: float) -> None:
@@ -206,6 +222,8 @@ class Replication:
         """Go on at once if the push was of use; a peer that could not take it is left to the next sync."""
         link.pushing, link.told = False, max(link.told, link.telling)
         link.rest_until = now + min(now - link.pushed_at, MAX_REST_S)
+        took_s = min(now - link.pushed_at, 2 * self._push_s + PUSH_STEP_S)  # one that stalled says nothing of the rest
+        self._push_s += (took_s - self._push_s) * PUSH_WEIGHT
         advanced = any(position > link.acked.get(origin, START) for origin, position in reply.positions.items())
         for origin, (seq, gc_seq) in reply.positions.items():
             link.acked[origin] = (seq, gc_seq)
