@@ -288,21 +288,30 @@ class Judge:
     # --- at the end
 
     def disagreement(self) -> str:
-        """In what the running nodes differ; empty: in nothing."""
-        processes = self.sim.processes()
-        if not processes:
+        """In what the running nodes differ; empty: in nothing.
+
+        Up to where tombstones are collected, and which logs of the dead are forgotten, follows by offers within seconds
+        and moves on meanwhile: that is looked at log by log (`_once_equal`).
+        """
+        nodes = [process.node for process in self.sim.processes()]
+        if not nodes:
             return ""
-        logs = [
-            {origin: (s.max_seq, s.gc_seq, s.sum64) for origin, s in process.node.spaces.items() if s.max_seq}
-            for process in processes
-        ]
-        views = [
-            {record.key: (origin, record.gen, record.rev) for origin, record in process.node.view.all()}
-            for process in processes
-        ]
-        if any(each != logs[0] for each in logs):
-            return "logs"
+        for origin in (node.origin for node in nodes):
+            held = {(s.max_seq, s.gc_seq, s.sum64) for node in nodes if (s := node.spaces.get(origin)) is not None}
+            ends = {node.spaces[origin].max_seq if origin in node.spaces else 0 for node in nodes}
+            if len(ends) > 1 or len(held) > len({gc_seq for _, gc_seq, _ in held}):
+                return f"the log {origin}"
+        views = [{record.key: (origin, record.gen, record.rev) for origin, record in node.view.all()} for node in nodes]
         return "views" if any(each != views[0] for each in views) else ""
+
+    def _once_equal(self, logs: set[str]) -> bool:
+        """Take out those logs that are the same everywhere now, or nowhere; True: none is left."""
+        nodes = [process.node for process in self.sim.processes()]
+        for origin in list(logs):
+            spaces = (node.spaces.get(origin) for node in nodes)
+            if len({(s.max_seq, s.gc_seq, s.sum64) if s and s.max_seq else None for s in spaces}) == 1:
+                logs.discard(origin)
+        return not logs
 
     def agreed(self) -> bool:
         return not self.disagreement()
@@ -323,6 +332,8 @@ class Judge:
         self.sim.wait("all nodes agree", self.agreed, agree_s)
         self.sim.wait("all nodes show what lives", lambda: not self.truth(), true_s, 0.25)
         self.sim.wait("all nodes agree on the truth", lambda: self.agreed() and not self.truth(), agree_s)
+        logs = {origin for process in self.sim.processes() for origin in process.node.spaces}
+        self.sim.wait("each log has been the same everywhere", lambda: self._once_equal(logs), agree_s)
 
     # --- failing
 
