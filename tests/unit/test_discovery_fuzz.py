@@ -41,7 +41,7 @@ RECORDS = [
     Record("orders", "orders/1", 65536, 99, 4, UP, 30, b"\x81\xa1a\x01"),
     Record("orders", "orders/2", 65536, 98, 5, LEFT, 30, b""),
 ]
-DELTAS = [Delta("LPAR2@7", 3, 0, 5, False, True, RECORDS)]
+DELTAS = [Delta("LPAR2@7", 3, 0, 5, False, 5, RECORDS)]
 DIGEST = [Entry("LPAR2@7", 5, 0, 2**64 - 1), Entry("LPAR1@5", 9, 1, 12, 3.5)]
 BODIES: list[Request | Reply] = [
     Ping(1_790_000_000_000, FACTS),
