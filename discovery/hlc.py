@@ -23,3 +23,8 @@ class Hlc:
     def witness(self, value: int, wall_ms: int) -> None:
         if value >> 16 <= wall_ms + MAX_DRIFT_MS:
             self._last = max(self._last, value)
+
+
+def written_ms(value: int) -> int:
+    """The wall clock's milliseconds in a value."""
+    return value >> 16

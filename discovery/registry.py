@@ -3,8 +3,12 @@
 Eureka's rules, with these departures, all for the better:
   - leases are exact (Eureka's renewal counts the lease twice) and there is no self-preservation by counting renewals
   - an instance may move itself between UP and OUT_OF_SERVICE by registering (Eureka keeps the status it has)
-  - a registration with status DOWN within `LATE_DOWN_S` of a deregistration is answered and not stored: clients send
-    both at shutdown, and the wrong order would leave a ghost
+  - a registration with status DOWN within `LATE_DOWN_S` of a deregistration is answered and not stored, at whichever
+    node: clients send both at shutdown, and the wrong order would leave a ghost
+  - an override covers the instance's own word and is not mixed with it: cleared, that word shows again at once
+
+What a real Eureka server tells of its clients is `replicated`: it is no sign that an instance is ours, and Eureka's
+batches overtake each other, so what is known already is only renewed and one that has just left does not come back.
 
 plexmesh's own clients may name their process (`gen`) and are told what Eureka's are not: that a newer process has their
 id, or that theirs has left (Gone). They register many at once, all or none (`register_all`); saying again what is held
@@ -16,10 +20,12 @@ Source: Netflix Eureka, AbstractInstanceRegistry (register, renew, statusUpdate,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 import msgspec
 from cachetools import TTLCache
 
+from discovery.hlc import written_ms
 from discovery.node import Node, Renewal
 from discovery.record import LEFT, MAX_BODY_BYTES, STATE_OF, Record, Status, key_of
 from discovery.registration import Registration, effective, pack, unpack
@@ -27,9 +33,14 @@ from shared.errors import BadInput, Conflict, Gone, NotFound, PlexmeshError
 
 LATE_DOWN_S = 10.0
 
+LATE_COPY_S = 30.0
+"""Eureka servers drop what they could not send each other for so long: what one still says later is news."""
+
 GEN_SHIFT = 16
 
 MAX_INSTANCES = 10_000
+
+Standing = Literal["unknown", "older", "same", "newer"]
 
 
 class Registry:
@@ -42,19 +53,39 @@ class Registry:
 
     # --- changes
 
-    def register(self, given: Registration, now: float) -> None:
-        """Raises BadInput: too large, or one too many."""
+    def register(self, given: Registration, now: float, replicated: bool = False) -> None:
+        """Take in what a client says of itself, or what a Eureka server says of one. Raises BadInput: too large, or
+        one too many."""
         self._now = now
-        if given.status == "DOWN" and given.key in self._left:
-            return
         held = self.node.view.get(given.key)
         if held is None:
+            if given.status == "DOWN" and (given.key in self._left or self._left_lately(given.key, LATE_DOWN_S)):
+                return
+            if replicated and self._left_lately(given.key, LATE_COPY_S, given.dirty_ms << GEN_SHIFT):
+                return
             self._check_room({given.service: 1}, BadInput)
         before = unpack(held[1].body) if held else None
-        if before is not None and 0 < given.dirty_ms < before.dirty_ms:
-            self.node.renew(given.key, now)  # an older saying of a process we know better
-            return
-        self._write(self._completed(given, before, self.node.wall_ms(now)), self._gen(given, now), now)
+        if replicated and given.override == given.status:
+            given = msgspec.structs.replace(given, status="UP")  # it tells what it shows; the own word is below
+        completed = self._completed(given, before, self.node.wall_ms(now))
+        if held is not None and before is not None:
+            older = 0 < given.dirty_ms < before.dirty_ms
+            known = given.dirty_ms in (0, before.dirty_ms) and _alike(completed, before)
+            if older or (known and (replicated or held[0] == self.node.origin)):
+                self.node.renew(given.key, now)
+                return
+        self._write(completed, self._gen(given, now), now)
+
+    def keep(self, given: Registration, now: float) -> None:
+        """Register what is to be there for as long as somebody says so; said again, it is renewed wherever it is held.
+        Raises BadInput."""
+        held = self.node.view.get(given.key)
+        if held is not None:
+            before = unpack(held[1].body)
+            if _alike(self._completed(given, before, self.node.wall_ms(now)), before):
+                self.node.renew(given.key, now)
+                return
+        self.register(given, now)
 
     def register_all(
         self, given: Sequence[Registration], gens: Sequence[int], now: float, fields: Sequence[str]
@@ -81,6 +112,16 @@ class Registry:
                 return "unknown"
         return self.node.renew(key, now)
 
+    def compare(self, key: str, dirty_ms: int) -> Standing:
+        """How what is held here stands to that stamp of the instance; 0 = no stamp."""
+        held = self.node.view.get(key)
+        if held is None:
+            return "unknown"
+        ours = unpack(held[1].body).dirty_ms
+        if dirty_ms <= 0 or ours == dirty_ms:
+            return "same"
+        return "newer" if ours > dirty_ms else "older"
+
     def cancel(self, key: str, now: float) -> bool:
         self._now = now
         self._left[key] = True
@@ -101,7 +142,7 @@ class Registry:
         self._rewrite(msgspec.structs.replace(found, override=status, dirty_ms=dirty_ms), now)
 
     def clear_override(self, key: str, now: float) -> None:
-        """Raises NotFound."""
+        """The instance's own word shows again. Raises NotFound."""
         self._rewrite(msgspec.structs.replace(self.get(key), override="UNKNOWN"), now)
 
     def annotate(self, key: str, metadata: dict[str, str], now: float) -> None:
@@ -167,13 +208,20 @@ class Registry:
             self._check_process(f"{field}.gen" if field else "gen", known[1], gen)
         before = unpack(held[1].body) if held else None
         completed = self._completed(given, before, wall_ms)
-        if held is not None and before is not None and held[0] == self.node.origin and gen in (0, held[1].gen):
-            stamps = {"dirty_ms": before.dirty_ms, "updated_ms": before.updated_ms}
-            if msgspec.structs.replace(completed, **stamps) == before:
-                return held[1]
+        if held is None or before is None or not _alike(completed, before):
+            return self._record(completed, gen or self._newer(wall_ms << GEN_SHIFT, known[1]), field)
+        if held[0] == self.node.origin and gen in (0, held[1].gen):
+            return held[1]
         return self._record(completed, gen or self._newer(wall_ms << GEN_SHIFT, known[1]), field)
 
     # --- inside
+
+    def _left_lately(self, key: str, within_s: float, gen: int = 0) -> bool:
+        """Whether the process `gen` (0: any) has deregistered, at whichever node, by that node's clock."""
+        known = self.node.view.known(key)
+        if known is None or known[1].state != LEFT or known[1].gen < gen:
+            return False
+        return abs(self.node.wall_ms(self._now) - written_ms(known[1].rev)) <= within_s * 1000
 
     def _gen(self, given: Registration, now: float) -> int:
         """The process this is: its own stamp, or the time of arrival."""
@@ -217,3 +265,8 @@ class Registry:
         service = registration.service
         state = STATE_OF[registration.effective]
         return Record(service, key_of(service, registration.instance), gen, 0, 0, state, registration.lease_s, body)
+
+
+def _alike(said: Registration, before: Registration) -> bool:
+    """Whether they differ in nothing but their stamps."""
+    return msgspec.structs.replace(said, dirty_ms=before.dirty_ms, updated_ms=before.updated_ms) == before

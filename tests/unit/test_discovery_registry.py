@@ -5,11 +5,13 @@ import random
 import msgspec
 import pytest
 
+from discovery.messages import Push
 from discovery.node import Node
 from discovery.record import MAX_BODY_BYTES, Record
 from discovery.registration import Registration, pack
-from discovery.registry import GEN_SHIFT, LATE_DOWN_S, Registry
+from discovery.registry import GEN_SHIFT, LATE_COPY_S, LATE_DOWN_S, Registry
 from shared.errors import BadInput, Conflict, Gone, NotFound
+from tests.fakes import a_node
 
 WALL_MS = 1_700_000_000_000
 KEY = "orders/a"
@@ -245,3 +247,74 @@ def test_what_is_written_is_what_was_said() -> None:
     (record,) = register(registry, given(metadata={"a": "1"}), gen=3)
     assert record.body == pack(registry.get(KEY))
     assert (record.service, record.key, record.lease_s) == ("orders", KEY, 90)
+
+
+def test_what_a_eureka_server_repeats_is_only_renewed() -> None:
+    registry = new()
+    registry.register(given(), 0.0)
+    rev = registry.node.view.get(KEY)[1].rev  # type: ignore[index]
+    registry.register(given(), 1.0, replicated=True)
+    registry.register(given(dirty_ms=WALL_MS - 5, ip="192.0.2.9"), 1.0, replicated=True)
+    assert registry.node.view.get(KEY)[1].rev == rev  # type: ignore[index]
+    registry.register(given(ip="192.0.2.9"), 1.0, replicated=True)
+    assert registry.get(KEY).ip == "192.0.2.9"
+
+
+def test_a_eureka_servers_late_copy_does_not_bring_back_who_has_left() -> None:
+    registry = new()
+    registry.register(given(), 0.0)
+    registry.cancel(KEY, 1.0)
+    registry.register(given(), 1.0 + LATE_COPY_S / 2, replicated=True)
+    assert KEY not in registry.node.view
+    registry.register(given(dirty_ms=WALL_MS + 1), 1.0 + LATE_COPY_S / 2, replicated=True)  # a newer process
+    assert registry.get(KEY).status == "UP"
+    registry.cancel(KEY, 20.0)
+    registry.register(given(dirty_ms=WALL_MS + 1), 21.0 + LATE_COPY_S, replicated=True)
+    assert registry.get(KEY).status == "UP"
+
+
+def test_a_late_down_leaves_no_ghost_at_another_node_either() -> None:
+    one, other = new(), Registry(a_node("B", "http://b"))
+    one.register(given(), 0.0)
+    one.cancel(KEY, 1.0)
+    spaces = [space.delta_since((0, 0), 100) for space in one.node.spaces.values()]
+    other.node.receive(one.node.sender, Push([each for each in spaces if each], []), 1.1)
+    other.register(given(status="DOWN", dirty_ms=WALL_MS + 9), 2.0)
+    assert KEY not in other.node.view
+    other.register(given(status="DOWN", dirty_ms=WALL_MS + 9), 2.0 + LATE_DOWN_S)
+    assert KEY in other.node.view
+
+
+def test_what_shows_through_an_override_of_a_eureka_server_is_the_instances_own_word() -> None:
+    registry = new()
+    registry.register(given(status="OUT_OF_SERVICE", override="OUT_OF_SERVICE"), 0.0, replicated=True)
+    assert registry.get(KEY).effective == "OUT_OF_SERVICE"
+    registry.clear_override(KEY, 1.0)
+    assert registry.get(KEY).effective == "UP"
+
+
+def test_saying_the_same_again_writes_nothing_unless_the_stamp_is_newer() -> None:
+    registry = new()
+    registry.register(given(), 0.0)
+    rev = registry.node.view.get(KEY)[1].rev  # type: ignore[index]
+    registry.register(given(), 1.0)
+    registry.register(given(dirty_ms=0), 1.0)
+    registry.keep(given(dirty_ms=0), 1.0)
+    assert registry.node.view.get(KEY)[1].rev == rev  # type: ignore[index]
+    registry.register(given(dirty_ms=WALL_MS + 1), 2.0)
+    assert registry.renew(KEY, WALL_MS + 1, 3.0) == "ours"
+
+
+def test_what_is_kept_is_registered_and_follows_what_is_said_of_it() -> None:
+    registry = new()
+    registry.keep(given(dirty_ms=0), 0.0)
+    registry.keep(given(dirty_ms=0, ip="192.0.2.7"), 1.0)
+    assert registry.get(KEY).ip == "192.0.2.7"
+
+
+def test_how_what_is_held_stands_to_a_stamp() -> None:
+    registry = new()
+    assert registry.compare(KEY, 1) == "unknown"
+    registry.register(given(), 0.0)
+    stands = [registry.compare(KEY, WALL_MS + each) for each in (-1, 0, 1)]
+    assert [*stands, registry.compare(KEY, 0)] == ["newer", "same", "older", "same"]
