@@ -14,12 +14,13 @@ from importlib.metadata import version
 import msgspec
 from aiohttp import web
 
+from discovery.answer import Answer, response
 from discovery.config import DiscoveryConfig
 from discovery.driver import Driver
 from discovery.limits import Bucket, Busy
 from discovery.registry import Registry
 from discovery.v1 import decode
-from discovery.v1.answers import Answer, Answers, problem, refusal, response
+from discovery.v1.answers import Answers, problem, refusal
 from discovery.v1.heartbeats import Heartbeats
 from discovery.v1.instances import Instances
 from discovery.v1.nodes import Nodes

@@ -15,11 +15,12 @@ from discovery import clock, disk
 from discovery.api import Api
 from discovery.auth import Verifier
 from discovery.config import DiscoveryConfig
+from discovery.desk import Desk
 from discovery.doorway import Doorway
 from discovery.driver import Driver
 from discovery.entrance import Entrance
 from discovery.eureka.api import EurekaApi
-from discovery.eureka.delta import DeltaLog
+from discovery.eureka.lists import Lists
 from discovery.image import Image
 from discovery.keyfile import KeyFile
 from discovery.metrics import NodeMetrics
@@ -49,11 +50,11 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     verifier = Verifier(lambda: keys.ring, secrets.token_bytes(32))
     node = new_node(config, loaded(config, events))
     traffic = Traffic()
-    delta = DeltaLog()
+    lists = Lists(node)
     watch = Watch(node, config.watch_buffer_bytes, config.watchers_max)
     registry = Registry(node, config.instances_per_service)
     peers = Peers(config, lambda: keys.ring, traffic)
-    driver = Driver(node, peers.call, watch, delta, events)
+    driver = Driver(node, peers.call, watch, [lists], events)
     peers.lost = driver.look_at
     snapshots = Snapshots(disk.path_of(config.data, config.lpar), node.image, config.snapshot_s, events)
     vitals = Application("discovery", config, events, why=node.why_not_ready, parts=lambda: health(node, snapshots))
@@ -63,12 +64,13 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     app.add_routes(vitals.routes())
     api = Api(config, driver, registry, watch)
     app.add_routes(api.routes())
-    app.add_routes(EurekaApi(registry, driver, delta).routes())
+    eureka = EurekaApi(registry, driver, lists)
+    app.add_routes(eureka.routes())
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
     assert runner.server is not None
     entrance = Entrance(config.sysplex, driver.receive, verifier, traffic, config.body_bytes * BODY_FACTOR)
-    doorway = Doorway(entrance, runner.server, api)
+    doorway = Doorway(entrance, runner.server, Desk(api, eureka))
     server = await asyncio.get_running_loop().create_server(doorway, sock=listener)
     gc.collect()
     gc.freeze()
@@ -76,6 +78,7 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
 
     lifecycle.spawn("driver", driver.run)
     lifecycle.spawn("marks", watch.mark_regularly)
+    lifecycle.spawn("lists", lists.sweep_regularly)
     lifecycle.spawn("snapshots", snapshots.run)
     lifecycle.spawn("keys", keys.watch)
     service = plexmesh.Service(

@@ -1,7 +1,7 @@
 """The door of a discovery node: one port, where what comes often has a short way and everything else goes to aiohttp.
 
     connection ──first bytes "POST /peer/v1/"──────▶ PeerStream: parse, answer, at once
-        ├──────"POST /v1/heartbeats" and the like──▶ Express (`discovery.express`)
+        ├──────"POST /v1/heartbeats", "GET /eureka/" and the like──▶ Express (`discovery.express`)
         └──────────────anything else───────────────▶ aiohttp
 
 A message between nodes costs the answering side about a third of what it costs through aiohttp's server, and nodes do
@@ -22,8 +22,9 @@ from http import HTTPStatus
 import httptools
 
 from discovery.auth import MAC
+from discovery.desk import Desk
 from discovery.entrance import Entrance, Outcome
-from discovery.express import Desk, Express, Others
+from discovery.express import Express, Others
 from discovery.peers import MSGPACK, PATH
 from discovery.stream import IDLE_S, Stream, Streams
 
@@ -41,8 +42,8 @@ class Doorway:
         self.streams = Streams(idle_s)
         self.beginnings: dict[bytes, Callable[[], Stream]] = {f"POST {PATH}".encode(): lambda: PeerStream(self)}
         if desk is not None:
-            for path in desk.quick:
-                self.beginnings[b"POST " + path] = lambda: Express(self.streams, desk, others)
+            for beginning in desk.beginnings:
+                self.beginnings[beginning] = lambda: Express(self.streams, desk, others)
 
     def __call__(self) -> asyncio.Protocol:
         return Arrival(self)

@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
 
 from cachetools import LRUCache
 
 from discovery import clock
 from discovery.effects import Changed, OwnerChanged, Said, Send
-from discovery.eureka.delta import DeltaLog
 from discovery.messages import Envelope, Reply, Request, Sender
 from discovery.node import Node
 from discovery.peers import KINDS, PEERS_MAX, PeerFailure
+from discovery.view import Change
 from discovery.watch import Watch
 from shared.errors import BadInput
 from shared.events import Events
@@ -32,17 +33,23 @@ NEVER = float("-inf")
 """Earlier than any deadline: nobody waits, so nobody is woken."""
 
 
+class Follower(Protocol):
+    """Somebody who keeps up with what is visible."""
+
+    def note(self, changes: Iterable[Change], now: float) -> None: ...
+
+
 class Driver:
     """`lag_s` is by how much the last tick came late, `worst_lag_s` the most so far; `said` counts events by name."""
 
-    def __init__(self, node: Node, call: Call, watch: Watch, delta: DeltaLog, events: Events) -> None:
+    def __init__(self, node: Node, call: Call, watch: Watch, followers: Iterable[Follower], events: Events) -> None:
         self.node = node
         self.lag_s = 0.0
         self.worst_lag_s = 0.0
         self.said: Counter[str] = Counter()
         self._call = call
         self._watch = watch
-        self._delta = delta
+        self._followers = list(followers)
         self._events = events
         self._wake = asyncio.Event()
         self._due = 0.0
@@ -117,7 +124,8 @@ class Driver:
                     self._sending.add(task)
                     task.add_done_callback(self._sending.discard)
                 case Changed(changes):
-                    self._delta.note(changes, clock.now())
+                    for follower in self._followers:
+                        follower.note(changes, clock.now())
                     self._watch.changed(changes)
                 case OwnerChanged(origin, state):
                     self._watch.owner_changed(origin, state)

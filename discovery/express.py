@@ -1,18 +1,18 @@
-"""The short way for what clients send most: POSTs that are answered at once, from their body alone.
+"""The short way for what clients send most: heartbeats, registrations, lists.
 
-    plain head, whole body ──▶ the desk's answer, in the same step
+    plain head, whole body ──▶ the desk's answer, in the same step; a few take longer
     anything else ───────────▶ aiohttp, from that request on, with the connection
 
 aiohttp's server costs some 200 µs a request, this way some 20, beside what the socket costs. It is no parser: it knows
 one form of head and leaves the rest of HTTP to aiohttp, so both ways accept and refuse the same, in the same words. A
-plain head is in the buffer as a whole, of at most 4 kB of ASCII, says POST, one of the desk's paths, HTTP/1.1 and a
+plain head is in the buffer as a whole, of at most 4 kB of ASCII, says what the desk finds an answer for, HTTP/1.1 and a
 Content-Length below the limit, no field twice, and no field that asks for more (`UNUSUAL`). Clients repeat their heads,
 so one that is as the last was is not looked at again.
 
 A client that sends more before it is answered gets one answer a turn of the loop, in order; while it does not take
 them, nothing is read from it. A body under way counts as a request in flight.
 
-Source: RFC 9112. Not here: what the answers are (`discovery.api`, `discovery.v1`).
+Source: RFC 9112. Not here: what the answers are (`discovery.desk`).
 """
 
 from __future__ import annotations
@@ -20,34 +20,57 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from aiohttp.tcp_helpers import tcp_keepalive
 
+from discovery.answer import Answer
 from discovery.stream import Stream, Streams
-from discovery.v1.answers import Answer
 
 Others = Callable[[], asyncio.Protocol]
 
 HEAD_BYTES = 4096
+COPIED_BYTES = 65_536
+"""A smaller body is written together with its head."""
 PATIENCE = 60
 """A client may be silent so many rounds of the timer between two requests: an hour, as aiohttp lets it."""
 
 UNUSUAL = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"trailer", b"http2-settings"})
 
-_PLAIN = re.compile(rb"POST (/[!-~]*) HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[\t -~]*\r\n){1,64})\r\n")
+METHODS = rb"GET|PUT|POST|DELETE"
+
+_PLAIN = re.compile(rb"(%b) (/[!\"$-~]*) HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[\t -~]*\r\n){1,64})\r\n" % METHODS)
 _LENGTH = re.compile(rb"[0-9]{1,12}")
 
 
-class Desk(Protocol):
-    """Who answers: `quick` maps a path to its answer to a body. Bodies are smaller than `body_bytes`."""
+Handler = Callable[[bytes], Answer | Awaitable[Answer]]
+"""From a request's body to its answer, at once or later; never an error."""
 
-    quick: Mapping[bytes, Callable[[bytes], Answer]]
+
+class Head(NamedTuple):
+    """Of a request; the names of its fields are in lower case."""
+
+    method: bytes
+    target: bytes
+    fields: Mapping[bytes, bytes]
+    length: int
+
+    def field(self, name: str) -> str:
+        """Its value, empty where there is none."""
+        return self.fields.get(name.lower().encode(), b"").decode()
+
+
+class Desk(Protocol):
+    """Who answers. Bodies are smaller than `body_bytes`."""
+
     body_bytes: int
+
+    def find(self, head: Head) -> Handler | None:
+        """None: aiohttp is to answer."""
 
     def enter(self) -> bool:
         """Count one more request in flight; False: they are too many."""
@@ -56,26 +79,27 @@ class Desk(Protocol):
         """One less."""
 
 
-def plain(head: bytes) -> tuple[bytes, int] | None:
-    """Path and Content-Length of a plain head; None: aiohttp is to read it."""
+def plain(head: bytes) -> Head | None:
+    """None: aiohttp is to read it."""
     found = _PLAIN.fullmatch(head)
     if found is None:
         return None
     fields: dict[bytes, bytes] = {}
-    for line in found[2].split(b"\r\n")[:-1]:
+    for line in found[3].split(b"\r\n")[:-1]:
         name, _, value = line.partition(b":")
         name = name.lower()
         if name in fields or name in UNUSUAL or name.startswith(b"sec-websocket-"):
             return None
         fields[name] = value.strip(b" \t")
-    length = fields.get(b"content-length", b"")
+    length = fields.get(b"content-length", b"" if found[1] == b"POST" else b"0")
     if not _LENGTH.fullmatch(length) or fields.get(b"connection", b"keep-alive").lower() != b"keep-alive":
         return None
-    return found[1], int(length)
+    return Head(found[1], found[2], fields, int(length))
 
 
 class Express(Stream):
-    """`_held` is what has come and is not answered: part of one request, or more than one."""
+    """`_held` is what has come and is not answered: part of one request, or more than one. `_later` makes the answer
+    to the last one, which the next must wait for."""
 
     def __init__(self, streams: Streams, desk: Desk, others: Others) -> None:
         super().__init__(streams)
@@ -83,12 +107,13 @@ class Express(Stream):
         self._others = others
         self._head = b""
         self._length = 0
-        self._answer: Callable[[bytes], Answer] | None = None
+        self._answer: Handler | None = None
         self._held = bytearray()
         self._wanted = 0
         self._entered = False
         self._full = False
         self._next: asyncio.Handle | None = None
+        self._later: asyncio.Task[None] | None = None
 
     # --- asyncio's callbacks
 
@@ -99,14 +124,14 @@ class Express(Stream):
 
     def data_received(self, data: bytes) -> None:
         self._silent = 0
-        if not self._held and not self._full:
+        if not self._held and not self._busy:
             used = self._serve(data)
-            if used < len(data) and not self._gone:
+            if (used < len(data) or self._busy) and not self._gone:
                 self._held += data[used:]
                 self._go_on()
             return
         self._held += data
-        if len(self._held) >= self._wanted and self._next is None and not self._full:
+        if len(self._held) >= self._wanted and self._next is None and not self._busy:
             self._step()
 
     def pause_writing(self) -> None:
@@ -125,6 +150,11 @@ class Express(Stream):
         return 1 if self._entered or self._full else PATIENCE
 
     @property
+    def _busy(self) -> bool:
+        """What was answered is not taken yet, or not ready."""
+        return self._full or self._later is not None
+
+    @property
     def _gone(self) -> bool:
         """It has ended, or is another's."""
         return self not in self._streams.open
@@ -136,19 +166,32 @@ class Express(Stream):
         head = bytes(data[:end])
         if head != self._head:
             found = plain(head) if end >= 4 else None
-            answer = self._desk.quick.get(found[0]) if found is not None else None
-            if found is None or answer is None or found[1] >= self._desk.body_bytes:
+            answer = self._desk.find(found) if found is not None else None
+            if found is None or answer is None or found.length >= self._desk.body_bytes:
                 self._pass_on(data)
                 return 0
-            self._head, self._length, self._answer = head, found[1], answer
+            self._head, self._length, self._answer = head, found.length, answer
         whole = end + self._length
         if len(data) < whole:
             self._await_body(data, whole)
             return 0
         self._arrived()
         assert self._answer is not None
-        self._transport.write(rendered(self._answer(bytes(data[end:whole]))))
+        given = self._answer(bytes(data[end:whole]))
+        if isinstance(given, Answer):
+            write(self._transport, given)
+        else:
+            self._later = asyncio.get_running_loop().create_task(self._await(given))
         return whole
+
+    async def _await(self, given: Awaitable[Answer]) -> None:
+        answer = await given
+        assert self._transport is not None
+        self._later = None
+        self._silent = 0
+        if not self._gone:
+            write(self._transport, answer)
+            self._go_on()
 
     def _await_body(self, data: bytes | bytearray, whole: int) -> None:
         if not self._entered and not self._desk.enter():
@@ -172,7 +215,7 @@ class Express(Stream):
     def _step(self) -> None:
         """Answer the first request of what is held."""
         self._next = None
-        if self._full or self._gone:
+        if self._busy or self._gone:
             return
         used = self._serve(self._held)
         if not self._gone:
@@ -182,7 +225,7 @@ class Express(Stream):
     def _go_on(self) -> None:
         """The next request that is held has its turn; when there is none as a whole, read on."""
         assert self._transport is not None
-        if not self._full and self._next is None and self._held and len(self._held) >= self._wanted:
+        if not self._busy and self._next is None and self._held and len(self._held) >= self._wanted:
             self._next = asyncio.get_running_loop().call_soon(self._step)
         self._mind()
 
@@ -191,7 +234,7 @@ class Express(Stream):
         assert self._transport is not None
         if self._transport.is_closing():
             return
-        if self._full or self._next is not None:
+        if self._busy or self._next is not None:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
@@ -202,18 +245,25 @@ class Express(Stream):
         if self._next is not None:
             self._next.cancel()
             self._next = None
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
 
 
-def rendered(answer: Answer) -> bytes:
+def write(transport: asyncio.Transport, answer: Answer) -> None:
     head = _head(answer.status, answer.media, int(time.time()))
     if answer.headers:
         head += b"".join(f"{name}: {value}\r\n".encode() for name, value in answer.headers.items())
-    return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(answer.body), answer.body)
+    if answer.status == 204:
+        transport.write(head + b"\r\n")
+    elif len(answer.body) < COPIED_BYTES:
+        transport.write(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(answer.body), answer.body))
+    else:
+        transport.writelines((b"%bContent-Length: %d\r\n\r\n" % (head, len(answer.body)), answer.body))
 
 
 @lru_cache(maxsize=64)
 def _head(status: int, media: str, second: int) -> bytes:
-    return (
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: {media}\r\n"
-        f"Date: {formatdate(second, usegmt=True)}\r\n"
-    ).encode()
+    kind = f"Content-Type: {media}\r\n" if media else ""
+    date = formatdate(second, usegmt=True)
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{kind}Date: {date}\r\n".encode()

@@ -1,174 +1,270 @@
-"""Eureka's operations over HTTP.
+"""Eureka's operations.
 
-    POST   apps/{app}                    register                    204
-    PUT    apps/{app}/{id}               heartbeat                   200, 404: register again
-    DELETE apps/{app}/{id}               deregister                  200, 404
-    PUT    apps/{app}/{id}/status        override the status         200, 404
-    DELETE apps/{app}/{id}/status        clear the override          200, 404
-    PUT    apps/{app}/{id}/metadata      add metadata                200, 404
-    GET    apps, apps/delta, apps/{app}, apps/{app}/{id}, instances/{id}
+    POST   apps/{app}                        register                       204
+    PUT    apps/{app}/{id}                   heartbeat                      200, 404: register again
+    DELETE apps/{app}/{id}                   deregister                     200, 404
+    PUT    apps/{app}/{id}/status            override the status            200, 404
+    DELETE apps/{app}/{id}/status            clear the override             200, 404
+    PUT    apps/{app}/{id}/metadata          add metadata                   200, 404
+    POST   peerreplication/batch             what a Eureka server was told  200
+    GET    apps, apps/delta, apps/{app}, apps/{app}/{id}, instances/{id}, vips/{vip}, svips/{vip}
+    GET    status, serverinfo/statusoverrides
+    PUT    asg/{name}/status                 Amazon's alone                 400
 
 Lists wait for a joining node (at most 3 s) rather than answer 403 or 503, which clients take badly. A GET of one
 instance that carries both `status` and `lastDirtyTimestamp` is how one client sends its heartbeat, and counts as one.
+
+An operation answers at once where it can (heartbeats, registrations, lists that are ready), or later.
+
+Not here: HTTP (`routes` for aiohttp's way in, `discovery.desk` for the short one).
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
+import msgspec
 from aiohttp import web
 from cachetools import LRUCache
 
 from discovery import clock
+from discovery.answer import STALE, Answer, response
 from discovery.driver import Driver
-from discovery.eureka import delta, document
-from discovery.eureka.decode import decode_json
-from discovery.eureka.paths import segments
-from discovery.eureka.render import media_type, render
+from discovery.eureka import facts
+from discovery.eureka.call import Call, call_of
+from discovery.eureka.decode import Unparsable, decode
+from discovery.eureka.lists import Lists
+from discovery.eureka.render import JSON, element
+from discovery.eureka.vips import Address, Kind
 from discovery.record import STATE_OF, STATUS_OF, Status, key_of
 from discovery.registry import Registry
 from shared.errors import BadInput, NotFound, PlexmeshError
 
 log = logging.getLogger("plexmesh.discovery.eureka")
 
-FULL_VERSION = 1
 OWNER_HEADER = "X-Plexmesh-Owner"
+TEXT = "text/plain"
+BROKEN = Answer(500, b"an internal error; the log has the details", TEXT)
 
-Operation = Callable[..., Awaitable[web.Response]]
+Given = Answer | Awaitable[Answer]
+Body = bytes | Awaitable[bytes] | None
+
+
+class NotAllowed(PlexmeshError):
+    status = 405
+
+    def __init__(self, method: str, allowed: str) -> None:
+        super().__init__(f"method: {method}, expected {allowed}")
+        self.allowed = allowed
 
 
 class EurekaApi:
-    def __init__(self, registry: Registry, driver: Driver, changes: delta.DeltaLog) -> None:
+    def __init__(self, registry: Registry, driver: Driver, lists: Lists) -> None:
         self._registry = registry
         self._driver = driver
-        self._changes = changes
+        self._node = driver.node
+        self._lists = lists
+        self._started = time.monotonic()
         self._said_get_heartbeat: LRUCache[str, bool] = LRUCache(10_000)
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.route("*", "/eureka{tail:.*}", self.answer),
-            web.route("*", "/v2{tail:.*}", self.answer),
+            web.route("*", "/eureka{tail:.*}", self.by_aiohttp),
+            web.route("*", "/v2{tail:.*}", self.by_aiohttp),
         ]
 
-    async def answer(self, request: web.Request) -> web.Response:
-        """Route and answer; errors in Eureka's form: a 404 is empty, all else is a line of text."""
-        try:
-            operation, steps = self._operation(request)
-            return await operation(request, *steps)
-        except NotFound:
-            return _empty(request, 404)
-        except PlexmeshError as error:
-            return web.Response(status=error.status, text=str(error))
-
-    def _operation(self, request: web.Request) -> tuple[Operation, list[str]]:
-        """Raises NotFound, HTTPMethodNotAllowed."""
-        steps = segments(request.rel_url.raw_path)
-        match steps:
-            case ["apps"]:
-                found: dict[str, Operation] = {"GET": self.list_all}
-                steps = []
-            case ["apps", "delta"]:
-                found, steps = {"GET": self.list_delta}, []
-            case ["apps", app]:
-                found, steps = {"GET": self.list_app, "POST": self.register}, [app]
-            case ["apps", app, instance]:
-                found = {"GET": self.show, "PUT": self.renew, "DELETE": self.cancel}
-                steps = [app, instance]
-            case ["apps", app, instance, "status"]:
-                found, steps = {"PUT": self.override, "DELETE": self.clear_override}, [app, instance]
-            case ["apps", app, instance, "metadata"]:
-                found, steps = {"PUT": self.annotate}, [app, instance]
-            case ["instances", instance]:
-                found, steps = {"GET": self.show_any}, [instance]
-            case _:
-                raise NotFound(request.path)
+    async def by_aiohttp(self, request: web.Request) -> web.Response:
         method = "GET" if request.method == "HEAD" else request.method
-        if method not in found:
-            raise web.HTTPMethodNotAllowed(request.method, list(found))
-        return found[method], steps
+        url = request.rel_url
+        call = call_of(method, url.raw_path, url.raw_query_string, lambda name: request.headers.get(name, ""))
+        given = self.answer(call, await request.read() if request.body_exists else b"")
+        return response(given if isinstance(given, Answer) else await given)
+
+    def answer(self, call: Call, body: bytes) -> Given:
+        """Errors in Eureka's form: a 404 is empty, all else is a line of text."""
+        try:
+            given = self._operation(call, body)
+        except PlexmeshError as error:
+            return _refusal(call, error)
+        except Exception:
+            log.exception("request.failed", extra=_fields(call))
+            return BROKEN
+        return given if isinstance(given, Answer) else self._later(call, given)
+
+    async def _later(self, call: Call, given: Awaitable[Answer]) -> Answer:
+        try:
+            return await given
+        except PlexmeshError as error:
+            return _refusal(call, error)
+        except Exception:
+            log.exception("request.failed", extra=_fields(call))
+            return BROKEN
+
+    def _operation(self, call: Call, body: bytes) -> Given:
+        """Raises NotFound, NotAllowed, and what the operations do."""
+        match call.method, call.steps:
+            case "PUT", ["apps", app, instance]:
+                return self.renew(call, app, instance)
+            case "POST", ["apps", app]:
+                return self.register(call, app, body)
+            case "DELETE", ["apps", app, instance]:
+                return self.cancel(call, app, instance)
+            case "GET", ["apps"]:
+                return self._listed(call, lambda: self._lists.whole("apps", call.dialect, call.packed, clock.now()))
+            case "GET", ["apps", "delta"]:
+                return self._listed(call, lambda: self._lists.whole("delta", call.dialect, call.packed, clock.now()))
+            case "GET", ["apps", app]:
+                return self._listed(call, lambda: self._lists.app(app.lower(), call.dialect, call.packed, clock.now()))
+            case "GET", ["apps", app, instance]:
+                return self.show(call, app, instance)
+            case "GET", ["instances", instance]:
+                return self.show_any(call, instance)
+            case "GET", [("vips" | "svips") as kind, name]:
+                return self._listed(call, lambda: self._vip(call, kind, name))
+            case "PUT", ["apps", app, instance, "status"]:
+                return self.override(call, app, instance)
+            case "DELETE", ["apps", app, instance, "status"]:
+                return self.clear_override(call, app, instance)
+            case "PUT", ["apps", app, instance, "metadata"]:
+                return self.annotate(call, app, instance)
+            case "GET", ["status"]:
+                return self.status(call)
+            case "GET", ["serverinfo", "statusoverrides"]:
+                return self.overrides()
+            case "PUT", ["asg", _, "status"]:
+                raise BadInput("asg: expected none, there are no auto scaling groups here")
+        raise NotAllowed(call.method, _allowed(call.steps))
 
     # --- writing
 
-    async def register(self, request: web.Request, app: str) -> web.Response:
-        if "xml" in request.content_type:
-            return web.Response(status=415, text="expected a body of type application/json")
-        given = decode_json(await request.read(), app)
-        self._registry.register(given, clock.now())
+    def register(self, call: Call, app: str, body: bytes) -> Answer:
+        given = decode(body, call.content_type, app)
+        self._registry.register(given, clock.now(), call.replicated)
         self._driver.perform()
-        return _empty(request, 204)
+        return _empty(call, 204)
 
-    async def renew(self, request: web.Request, app: str, instance: str) -> web.Response:
-        key = key_of(app.lower(), instance)
-        renewal = self._registry.renew(key, _dirty_ms(request), clock.now())
-        self._driver.perform()
+    def renew(self, call: Call, app: str, instance: str) -> Answer:
+        key, dirty_ms, now = self._key(app, instance), _dirty_ms(call), clock.now()
+        if call.replicated and self._registry.compare(key, dirty_ms) == "newer":
+            self._registry.renew(key, dirty_ms, now)
+            self._driver.perform()
+            return Answer(409, self._lists.instance(key, call.dialect) or b"", call.dialect.media)
+        renewal = self._registry.renew(key, dirty_ms, now)
+        if renewal != "ours":  # else there is nothing to send, and no news
+            self._driver.perform()
+        held = self._node.view.get(key)
         if renewal == "unknown":
+            self._take_override(call, key, now)
             raise NotFound(key)
-        answer = _empty(request, 200)
-        held = self._registry.node.view.get(key)
-        if held is not None:
-            answer.headers[OWNER_HEADER] = held[0]
-        return answer
+        return _empty(call, 200, {OWNER_HEADER: held[0]} if held is not None else {})
 
-    async def cancel(self, request: web.Request, app: str, instance: str) -> web.Response:
-        found = self._registry.cancel(key_of(app.lower(), instance), clock.now())
+    def cancel(self, call: Call, app: str, instance: str) -> Answer:
+        found = self._registry.cancel(self._key(app, instance), clock.now())
         self._driver.perform()
-        return _empty(request, 200 if found else 404)
+        return _empty(call, 200 if found else 404)
 
-    async def override(self, request: web.Request, app: str, instance: str) -> web.Response:
-        status = _status(request.query.get("value"))
-        self._registry.override(key_of(app.lower(), instance), status, _dirty_ms(request), clock.now())
+    def override(self, call: Call, app: str, instance: str) -> Answer:
+        status, dirty_ms = _status(call), _dirty_ms(call)
+        self._registry.override(self._key(app, instance), status, dirty_ms, clock.now())
         self._driver.perform()
-        return _empty(request, 200)
+        return _empty(call, 200)
 
-    async def clear_override(self, request: web.Request, app: str, instance: str) -> web.Response:
-        self._registry.clear_override(key_of(app.lower(), instance), clock.now())
+    def clear_override(self, call: Call, app: str, instance: str) -> Answer:
+        if call.query.get("value"):
+            _status(call)
+        self._registry.clear_override(self._key(app, instance), clock.now())
         self._driver.perform()
-        return _empty(request, 200)
+        return _empty(call, 200)
 
-    async def annotate(self, request: web.Request, app: str, instance: str) -> web.Response:
-        added = {name: request.query[name] for name in request.query}
-        self._registry.annotate(key_of(app.lower(), instance), added, clock.now())
+    def annotate(self, call: Call, app: str, instance: str) -> Answer:
+        self._registry.annotate(self._key(app, instance), dict(call.query), clock.now())
         self._driver.perform()
-        return _empty(request, 200)
+        return _empty(call, 200)
 
     # --- reading
 
-    async def list_all(self, request: web.Request) -> web.Response:
+    def show(self, call: Call, app: str, instance: str) -> Given:
+        if "status" in call.query and "lastDirtyTimestamp" in call.query:
+            self._say_get_heartbeat(self._key(app, instance))
+            self.renew(call, app, instance)
+        return self._shown(call, self._key(app, instance))
+
+    def show_any(self, call: Call, instance: str) -> Given:
+        key = self._lists.anywhere(instance)
+        if key is None:
+            raise NotFound(instance)
+        return self._shown(call, key)
+
+    def status(self, call: Call) -> Answer:
+        """Facts about this server."""
+        peers = self._node.peers()
+        own = next((each for each in self._registry.of("discovery") if each.host in self._node.address), None)
+        available = [each.address for each in peers if each.state == "alive"]
+        up_s = time.monotonic() - self._started
+        found = facts.status(up_s, [each.address for each in peers], available, own)
+        if call.dialect.media == JSON:
+            return Answer(200, msgspec.json.encode(found), JSON)
+        root = "com.netflix.eureka.util.StatusInfo"
+        return Answer(200, element(root, found), call.dialect.media)
+
+    async def overrides(self) -> Answer:
+        found: dict[str, str] = {}
+        for service in self._node.view.services():
+            found |= facts.overrides(self._registry.of(service))
+            await asyncio.sleep(0)
+        return Answer(200, msgspec.json.encode(found), JSON)
+
+    def _vip(self, call: Call, kind: str, name: str) -> Body:
+        address = Address(_KINDS[kind], name)
+        return self._lists.vip(address, call.dialect, call.packed, clock.now())
+
+    def _listed(self, call: Call, get: Callable[[], Body]) -> Given:
+        if not self._node.covered:
+            return self._once_covered(call, get)
+        body = get()
+        return self._whole(call, body) if isinstance(body, bytes | None) else self._awaited(call, body)
+
+    async def _once_covered(self, call: Call, get: Callable[[], Body]) -> Answer:
         await self._driver.covered()
-        documents = [document.instance(each) for each in self._registry.all()]
-        return _answer(request, "applications", document.applications(documents, FULL_VERSION, self._hashcode()))
+        body = get()
+        return self._whole(call, body if isinstance(body, bytes | None) else await body)
 
-    async def list_delta(self, request: web.Request) -> web.Response:
-        await self._driver.covered()
-        now = clock.now()
-        entries = self._changes.current(now)
-        documents = delta.documents(entries, self._registry.node.wall_ms(now))
-        listed = document.applications(documents, delta.version(entries), self._hashcode())
-        return _answer(request, "applications", listed)
+    async def _awaited(self, call: Call, body: Awaitable[bytes]) -> Answer:
+        return self._whole(call, await body)
 
-    async def list_app(self, request: web.Request, app: str) -> web.Response:
-        await self._driver.covered()
-        documents = [document.instance(each) for each in self._registry.of(app)]
-        if not documents:
-            raise NotFound(app)
-        return _answer(request, "application", document.application(app.upper(), documents))
+    def _whole(self, call: Call, body: bytes | None) -> Answer:
+        if body is None:
+            return Answer(404, b"", "")
+        headers = {"Content-Encoding": "gzip"} if call.packed else {}
+        if self._node.stale or not self._node.covered:
+            headers[STALE] = "true"
+        return Answer(200, body, call.dialect.media, headers)
 
-    async def show(self, request: web.Request, app: str, instance: str) -> web.Response:
-        if "status" in request.query and "lastDirtyTimestamp" in request.query:
-            self._say_get_heartbeat(key_of(app.lower(), instance))
-            await self.renew(request, app, instance)
-        found = self._registry.get(key_of(app.lower(), instance))
-        return _answer(request, "instance", document.instance(found))
+    def _shown(self, call: Call, key: str) -> Answer:
+        body = self._lists.instance(key, call.dialect)
+        if body is None:
+            raise NotFound(key)
+        return Answer(200, body, call.dialect.media)
 
-    async def show_any(self, request: web.Request, instance: str) -> web.Response:
-        for found in self._registry.all():
-            if found.instance == instance:
-                return _answer(request, "instance", document.instance(found))
-        raise NotFound(instance)
+    # --- inside
 
-    def _hashcode(self) -> str:
-        return document.hashcode(STATUS_OF[record.state] for _, record in self._registry.node.view.all())
+    def _key(self, app: str, instance: str) -> str:
+        """One client writes a space in an id as a plus."""
+        key = key_of(app.lower(), instance)
+        if "+" in instance and key not in self._node.view:
+            spaced = key_of(app.lower(), instance.replace("+", " "))
+            return spaced if spaced in self._node.view else key
+        return key
+
+    def _take_override(self, call: Call, key: str, now: float) -> None:
+        """A Eureka server's heartbeat for what it knows better than we do tells of an operator's word, too."""
+        given = call.query.get("overriddenstatus", "")
+        if call.replicated and given in STATE_OF and key in self._node.view:
+            self._registry.override(key, STATUS_OF[STATE_OF[given]], 0, now)
+            self._driver.perform()
 
     def _say_get_heartbeat(self, key: str) -> None:
         if key not in self._said_get_heartbeat:
@@ -176,32 +272,61 @@ class EurekaApi:
             log.info("heartbeat.by_get", extra={"fields": {"instance": key}})
 
 
-def _dirty_ms(request: web.Request) -> int:
+def _refusal(call: Call, error: PlexmeshError) -> Answer:
+    match error:
+        case NotFound():
+            return Answer(404, b"", "")
+        case Unparsable() if call.dialect.media == JSON:
+            return Answer(400, msgspec.json.encode({"error": str(error)}), JSON)
+        case Unparsable():
+            return Answer(400, element("error", {"message": str(error)}), call.dialect.media)
+        case NotAllowed():
+            return Answer(405, str(error).encode(), TEXT, {"Allow": error.allowed})
+    return Answer(error.status, str(error).encode(), TEXT)
+
+
+def _fields(call: Call) -> dict[str, object]:
+    return {"fields": {"method": call.method, "path": "/".join(call.steps)}}
+
+
+_KINDS: dict[str, Kind] = {"vips": "vips", "svips": "svips"}
+
+
+def _allowed(steps: list[str]) -> str:
+    """The methods of a resource. Raises NotFound."""
+    match steps:
+        case ["apps", _]:
+            return "GET, POST"
+        case ["apps", _, _]:
+            return "DELETE, GET, PUT"
+        case ["apps", _, _, "status"]:
+            return "DELETE, PUT"
+        case ["apps", _, _, "metadata"] | ["asg", _, "status"]:
+            return "PUT"
+        case ["apps"] | ["instances" | "vips" | "svips", _] | ["status"] | ["serverinfo", "statusoverrides"]:
+            return "GET"
+        case ["peerreplication", "batch"]:
+            return "POST"
+    raise NotFound("/".join(steps))
+
+
+def _dirty_ms(call: Call) -> int:
     """Raises BadInput."""
-    given = request.query.get("lastDirtyTimestamp") or "0"
+    given = call.query.get("lastDirtyTimestamp") or "0"
     try:
         return int(given)
     except ValueError as error:
         raise BadInput(f"lastDirtyTimestamp: expected milliseconds, got {given!r}") from error
 
 
-def _status(value: str | None) -> Status:
+def _status(call: Call) -> Status:
     """Raises BadInput."""
+    value = call.query.get("value")
     if value not in STATE_OF:
         raise BadInput(f"value: expected one of {', '.join(STATE_OF)}, got {value!r}")
     return STATUS_OF[STATE_OF[value]]
 
 
-def _empty(request: web.Request, status: int) -> web.Response:
+def _empty(call: Call, status: int, headers: dict[str, str] | None = None) -> Answer:
     """No body; labelled all the same, since one client parses even nothing by its type. A 404 is bare."""
-    if status == 404:
-        return web.Response(status=404)
-    return web.Response(status=status, headers={"Content-Type": media_type(request.headers.get("Accept"))})
-
-
-def _answer(request: web.Request, root: str, body: document.Document) -> web.Response:
-    media = media_type(request.headers.get("Accept"))
-    answer = web.Response(body=render(root, body, media), content_type=media)
-    if "gzip" in request.headers.get("Accept-Encoding", ""):
-        answer.enable_compression(web.ContentCoding.gzip)
-    return answer
+    return Answer(status, b"", "" if status == 404 else call.dialect.media, headers or {})

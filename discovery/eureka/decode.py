@@ -1,8 +1,10 @@
-"""A register body → Registration.
+"""A register body, JSON or XML, → Registration.
 
 Clients are sloppy and all are served: ports as `{"$": n, "@enabled": bool or text}` or as a bare number, booleans and
 numbers as text, absent stamps, `lastDirtyTimestamp` 0 meaning none, lower-case apps, metadata with numbers in it. What
 cannot be understood is refused naming the field, the value, and what was expected.
+
+Not here: the syntax of XML (`discovery.eureka.decode_xml`).
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from discovery.eureka.decode_xml import fields
 from discovery.record import STATE_OF, STATUS_OF, Status
 from discovery.registration import DEFAULT_CLASS, DataCenter, Registration
 from shared.errors import BadInput
@@ -20,15 +23,50 @@ MAX_LEASE_S = 2_147_483
 DATA_CENTERS = ("Netflix", "Amazon", "MyOwn")
 
 
+class Unparsable(BadInput):
+    """It is not what its type says, as a whole."""
+
+    def __init__(self, why: object) -> None:
+        super().__init__(f"cannot parse request body: {why}")
+
+
+class Unsupported(BadInput):
+    status = 415
+
+
+def decode(body: bytes, content_type: str, app: str) -> Registration:
+    """`content_type` is lower case and without parameters; where it is empty, the body's first character tells. `app`
+    is the one in the path; the body's must be the same. Raises BadInput, Unparsable, Unsupported."""
+    if "json" in content_type or (not content_type and not body.lstrip().startswith(b"<")):
+        return decode_json(body, app)
+    if "xml" in content_type or not content_type:
+        return decode_xml(body, app)
+    raise Unsupported(f"Content-Type: {content_type!r}, expected application/json or application/xml")
+
+
 def decode_json(body: bytes, app: str) -> Registration:
-    """`app` is the one in the path; the body's must be the same. Raises BadInput."""
+    """Raises BadInput, Unparsable."""
     try:
         document = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
-        raise BadInput(f"cannot parse request body: {error}") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Unparsable(error) from error
     instance = document.get("instance") if isinstance(document, dict) else None
     if not isinstance(instance, dict):
-        raise BadInput('cannot parse request body: expected {"instance": {...}}')
+        raise Unparsable('expected {"instance": {...}}')
+    return registration(instance, app)
+
+
+def decode_xml(body: bytes, app: str) -> Registration:
+    """Raises BadInput, Unparsable."""
+    try:
+        instance = fields(body)
+    except ValueError as error:
+        raise Unparsable(error) from error
+    return registration(instance, app)
+
+
+def registration(instance: Mapping[str, Any], app: str) -> Registration:
+    """From an instance's fields as JSON has them. Raises BadInput."""
     return _Fields(instance).registration(app)
 
 
@@ -56,6 +94,8 @@ class _Fields:
         ):
             if not value:
                 raise BadInput(f"Missing {name}")
+        if "/" in said_app:
+            raise BadInput(f"appName: {said_app!r}, expected a name without '/'")
         if said_app.upper() != app.upper():
             raise BadInput(f"Mismatched appName, expecting {app} but was {said_app}")
         port, port_enabled = self.port("port", 7001, True)

@@ -9,13 +9,23 @@ The hash of a list counts instances per status, in the order of the names: `DOWN
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from discovery.registration import Registration
 
 EMPTY_MAP = {"@class": "java.util.Collections$EmptyMap"}
+
+COMPACT = frozenset(
+    (
+        "instanceId", "hostName", "app", "ipAddr", "status", "port", "securePort", "dataCenterInfo", "vipAddress",
+        "secureVipAddress", "asgName", "lastUpdatedTimestamp", "actionType",
+    )
+)  # fmt: skip
+"""What is left of an instance in the compact form."""
+
+COMPACT_AMAZON = ("instance-id", "public-ipv4", "public-hostname", "local-ipv4", "availability-zone")
+"""And of its data centre's metadata."""
 
 Document = dict[str, Any]
 
@@ -61,6 +71,16 @@ def instance(given: Registration, action: str = "ADDED", evicted_ms: int = 0) ->
     }
 
 
+def compact(document: Document) -> Document:
+    """An instance's compact form."""
+    short = {name: value for name, value in document.items() if name in COMPACT}
+    center = document["dataCenterInfo"]
+    if "metadata" in center:
+        kept = {name: center["metadata"][name] for name in COMPACT_AMAZON if name in center["metadata"]}
+        short["dataCenterInfo"] = {**center, "metadata": kept or EMPTY_MAP}
+    return short
+
+
 def applications(documents: Iterable[Document], version: int, hashcode: str) -> Document:
     by_app: dict[str, list[Document]] = {}
     for document in documents:
@@ -76,9 +96,9 @@ def application(app: str, documents: list[Document]) -> Document:
     return {"name": app, "instance": documents}
 
 
-def hashcode(statuses: Iterable[str]) -> str:
-    counts = Counter(statuses)
-    return "".join(f"{status}_{counts[status]}_" for status in sorted(counts))
+def hashcode(counts: Mapping[str, int]) -> str:
+    """From how many instances there are of each status."""
+    return "".join(f"{status}_{counts[status]}_" for status in sorted(counts) if counts[status])
 
 
 def _data_center(given: Registration) -> Document:

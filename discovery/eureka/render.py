@@ -1,15 +1,17 @@
 """Eureka's documents as JSON or XML.
 
-JSON when the Accept header names it, else XML: most clients but Java's send no Accept and read XML. The two differ in
-little: attributes (`enabled`, `class`) for the JSON keys that begin with `@`, a list as repeated elements, and
-`overriddenstatus` in lower case. Element names are escaped as XStream does: `_` doubled, `$` as `_-`, any other
-character that a name cannot hold (and all beyond ASCII) as `_.` and four hex digits; `versions__delta` is already so.
+JSON when the Accept header names it, else XML. The two differ in little: attributes (`enabled`, `class`) for the JSON
+keys that begin with `@`, a list as repeated elements, and `overriddenstatus` in lower case. Element names are escaped
+as XStream does: `_` doubled, `$` as `_-`, any other character that a name cannot hold (and all beyond ASCII) as `_.`
+and four hex digits; `versions__delta` is already so.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 import msgspec
@@ -22,8 +24,18 @@ RENAMED = {"overriddenStatus": "overriddenstatus"}
 VERBATIM = {"versions__delta", "apps__hashcode"}
 PORTS = {"port", "securePort"}
 
-# Characters XML 1.0 cannot carry at all.
+# What text may hold without being escaped; and characters XML 1.0 cannot carry at all.
+_PLAIN = re.compile("[\t\n\r\x20-%'-;=?-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Dialect(NamedTuple):
+    """In what form instances are listed; `compact` leaves out what most clients do not need."""
+
+    media: str
+    compact: bool = False
 
 
 def media_type(accept: str | None) -> str:
@@ -32,10 +44,49 @@ def media_type(accept: str | None) -> str:
 
 def render(root: str, document: Document, media: str) -> bytes:
     """`root` wraps the document: applications, application or instance."""
+    return _encode({root: document}) if media == JSON else element(root, document)
+
+
+def piece(document: Document, media: str) -> bytes:
+    """An instance as it stands in a list."""
+    return _encode(document) if media == JSON else element("instance", document)
+
+
+def listed(apps: Iterable[tuple[str, Iterable[bytes]]], version: int, hashcode: str, media: str) -> bytes:
+    """A list of applications from (name, pieces), as `render` would make it."""
     if media == JSON:
-        return msgspec.json.encode({root: document})
+        parts = [b"%b]}" % _json_app(name, pieces) for name, pieces in apps]
+        return b'{"applications":{"versions__delta":"%d","apps__hashcode":"%b","application":[%b]}}' % (
+            version,
+            hashcode.encode(),
+            b",".join(parts),
+        )
+    head = f"<applications><versions__delta>{version}</versions__delta><apps__hashcode>{hashcode}</apps__hashcode>"
+    parts = [head.encode()]
+    for name, pieces in apps:
+        parts += (_xml_head(name), *pieces, b"</application>")
+    parts.append(b"</applications>")
+    return b"".join(parts)
+
+
+def application(name: str, pieces: Iterable[bytes], media: str) -> bytes:
+    """One application from its pieces, as `render` would make it."""
+    if media == JSON:
+        return b'{"application":%b]}}' % _json_app(name, pieces)
+    return b"%b%b</application>" % (_xml_head(name), b"".join(pieces))
+
+
+def _json_app(name: str, pieces: Iterable[bytes]) -> bytes:
+    return b'{"name":%b,"instance":[%b' % (_encode(name), b",".join(pieces))
+
+
+def _xml_head(name: str) -> bytes:
+    return f"<application><name>{_text(name)}</name>".encode()
+
+
+def element(name: str, value: Any) -> bytes:
     parts: list[str] = []
-    _element(root, document, parts)
+    _element(name, value, parts)
     return "".join(parts).encode()
 
 
@@ -44,15 +95,15 @@ def _element(name: str, value: Any, parts: list[str]) -> None:
         for each in value:
             _element(name, each, parts)
         return
-    tag = RENAMED.get(name, name) if name in VERBATIM else _escaped_name(RENAMED.get(name, name))
+    tag = _tag(name)
     if not isinstance(value, dict):
-        parts.append(f"<{tag}>{_text(value)}</{tag}>")
+        parts.append(f"<{tag}>{_text(str(value))}</{tag}>")
         return
     attributes = _attributes(name, value)
     parts.append(f"<{tag}{''.join(f' {key[1:]}={quoteattr(_clean(str(value[key])))}' for key in attributes)}>")
     for key, below in value.items():
         if key == "$" and name in PORTS:
-            parts.append(_text(below))
+            parts.append(str(below))
         elif key not in attributes:
             _element(key, below, parts)
     parts.append(f"</{tag}>")
@@ -65,7 +116,11 @@ def _attributes(name: str, value: dict[str, Any]) -> list[str]:
     return [key for key in value if key in ("@class", "@enabled")]
 
 
-def _escaped_name(name: str) -> str:
+@lru_cache(maxsize=4096)
+def _tag(name: str) -> str:
+    name = RENAMED.get(name, name)
+    if name in VERBATIM:
+        return name
     return "".join(_escaped_character(character, index) for index, character in enumerate(name))
 
 
@@ -80,8 +135,8 @@ def _escaped_character(character: str, index: int) -> str:
     return "".join(f"_.{unit.hex()}" for unit in (utf16[:2], utf16[2:]) if unit)
 
 
-def _text(value: Any) -> str:
-    return escape(_clean(str(value)))
+def _text(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else escape(_clean(text))
 
 
 def _clean(text: str) -> str:

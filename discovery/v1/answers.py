@@ -1,25 +1,21 @@
-"""Answers of /v1: JSON, long lists a slice at a time, and problems (RFC 9457).
-
-An `Answer` is known as a whole, and has not yet taken the form of either way out (aiohttp's, `discovery.express`).
-"""
+"""Answers of /v1: JSON, long lists a slice at a time, and problems (RFC 9457)."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from http import HTTPStatus
-from typing import NamedTuple
 
 import msgspec
 from aiohttp import web
 
 from discovery import frames
+from discovery.answer import STALE, Answer, response
 from discovery.node import Node
 from discovery.v1.shapes import Problem
 from discovery.view import Held
 from shared.errors import PlexmeshError
 
-STALE = "X-Plexmesh-Stale"
 JSON = "application/json"
 
 WHOLE = 200
@@ -28,26 +24,11 @@ WHOLE = 200
 _encode = msgspec.json.Encoder().encode
 
 
-class Answer(NamedTuple):
-    """`headers` beside Content-Type, which is `media`, and Content-Length."""
-
-    status: int
-    body: bytes
-    media: str = JSON
-    headers: Mapping[str, str] = {}
-
-
 def refusal(error: PlexmeshError) -> Answer:
     body = Problem("about:blank", HTTPStatus(error.status).phrase, error.status, str(error))
     retry_after_s = getattr(error, "retry_after_s", None)
     headers = {"Retry-After": str(retry_after_s)} if retry_after_s is not None else {}
     return Answer(error.status, _encode(body), "application/problem+json", headers)
-
-
-def response(answer: Answer) -> web.Response:
-    return web.Response(
-        status=answer.status, body=answer.body, content_type=answer.media, headers=answer.headers or None
-    )
 
 
 def problem(error: PlexmeshError) -> web.Response:

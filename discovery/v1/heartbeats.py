@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 from discovery import clock
+from discovery.answer import Answer
 from discovery.driver import Driver
 from discovery.v1 import decode
-from discovery.v1.answers import Answer, Answers
+from discovery.v1.answers import Answers
 from discovery.v1.shapes import Beaten
 
 

@@ -8,12 +8,13 @@ from aiohttp import web
 from cachetools import LRUCache
 
 from discovery import clock, frames
+from discovery.answer import Answer
 from discovery.driver import Driver
 from discovery.limits import Bucket
 from discovery.record import key_of
 from discovery.registry import Registry
 from discovery.v1 import decode
-from discovery.v1.answers import JSON, Answer, Answers
+from discovery.v1.answers import JSON, Answers
 from discovery.v1.shapes import Held, Registered
 from shared.errors import Gone, NotFound
 

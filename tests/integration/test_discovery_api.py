@@ -150,12 +150,89 @@ async def test_wrong_calls(client: aiohttp.ClientSession, method: str, path: str
         assert answer.status == status
 
 
-async def test_xml_registrations_are_refused_with_a_word(client: aiohttp.ClientSession) -> None:
-    async with client.post(
-        "/eureka/apps/X", data=b"<instance/>", headers={"Content-Type": "application/xml"}
-    ) as answer:
-        assert answer.status == 415
-        assert "json" in await answer.text()
+async def test_xml_registrations(client: aiohttp.ClientSession) -> None:
+    body = (
+        "<instance><instanceId>x-1</instanceId><hostName>h.test</hostName><app>XML</app><ipAddr>192.0.2.1</ipAddr>"
+        '<port enabled="true">8080</port><dataCenterInfo class="x"><name>MyOwn</name></dataCenterInfo>'
+        "<metadata><apiml.service.title>Mail</apiml.service.title><k__1>v</k__1></metadata></instance>"
+    )
+    headers = {"Content-Type": "application/xml; charset=utf-8"}
+    async with client.post("/eureka/apps/XML", data=body, headers=headers) as answer:
+        assert (answer.status, await answer.read()) == (204, b"")
+    async with client.get("/eureka/apps/XML/x-1", headers=JSON) as answer:
+        instance = (await answer.json())["instance"]
+    assert instance["metadata"] == {"apiml.service.title": "Mail", "k_1": "v"}
+    assert instance["port"] == {"$": 8080, "@enabled": "true"}
+
+
+async def test_bodies_may_be_packed(client: aiohttp.ClientSession) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    body = gzip.compress(json.dumps(document("PACKED")).encode())
+    async with client.post("/eureka/apps/PACKED", data=body, headers=headers) as answer:
+        assert answer.status == 204
+    async with client.get("/eureka/apps/PACKED") as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind", "begins"),
+    [
+        ("application/json", "application/json", b'{"error":"cannot parse request body: '),
+        ("*/*", "application/xml", b"<error><message>cannot parse request body: "),
+    ],
+)
+async def test_what_cannot_be_parsed(client: aiohttp.ClientSession, accept: str, kind: str, begins: bytes) -> None:
+    headers = {"Content-Type": "application/json", "Accept": accept}
+    async with client.post("/eureka/apps/X", data=b"{", headers=headers) as answer:
+        assert (answer.status, answer.headers["Content-Type"]) == (400, kind)
+        assert (await answer.read()).startswith(begins)
+
+
+async def test_overrides_are_an_operators_word_over_the_instances_own(client: aiohttp.ClientSession) -> None:
+    await register(client, "RULED", lastDirtyTimestamp="5")
+    url = "/eureka/apps/RULED/i1"
+    await client.put(f"{url}/status?value=OUT_OF_SERVICE&lastDirtyTimestamp=7")
+    async with client.get(url, headers=JSON) as answer:
+        ruled = (await answer.json())["instance"]
+    assert [ruled[each] for each in ("status", "overriddenStatus", "lastDirtyTimestamp")] == [
+        "OUT_OF_SERVICE", "OUT_OF_SERVICE", "7",
+    ]  # fmt: skip
+    async with client.get("/eureka/serverinfo/statusoverrides") as answer:
+        assert (await answer.json())["i1"] == "OUT_OF_SERVICE"
+    await client.delete(f"{url}/status?value=UP")
+    async with client.get(url, headers=JSON) as answer:
+        assert (await answer.json())["instance"]["status"] == "UP"
+
+
+async def test_virtual_addresses_and_ids_are_found_whatever_the_application(client: aiohttp.ClientSession) -> None:
+    await register(client, "POST", "post-1", vipAddress="mail,smtp", secureVipAddress="mails")
+    for path, ids in (("vips/smtp", ["post-1"]), ("svips/mails", ["post-1"]), ("vips/nothing", [])):
+        async with client.get(f"/eureka/{path}", headers=JSON) as answer:
+            assert answer.status == 200
+            found = (await answer.json())["applications"]
+        assert found["versions__delta"] == "-1"
+        assert [each["instanceId"] for app in found["application"] for each in app["instance"]] == ids
+    async with client.get("/eureka/instances/post-1", headers=JSON) as answer:
+        assert (await answer.json())["instance"]["app"] == "POST"
+
+
+async def test_the_compact_form(client: aiohttp.ClientSession) -> None:
+    await register(client, "SMALL", metadata={"a": "1"})
+    for path in ("apps", "apps/delta", "apps/SMALL"):
+        async with client.get(f"/eureka/{path}", headers=JSON | {"X-Eureka-Accept": "compact"}) as answer:
+            text = await answer.text()
+        assert "SMALL" in text
+        assert "metadata" not in text
+        assert "leaseInfo" not in text
+
+
+async def test_what_the_server_says_of_itself(client: aiohttp.ClientSession) -> None:
+    async with client.get("/eureka/status", headers=JSON) as answer:
+        found = await answer.json()
+    assert set(found) >= {"generalStats", "applicationStats"}
+    assert found["applicationStats"]["registered-replicas"] == ""
+    async with client.get("/eureka/status") as answer:
+        assert ET.fromstring(await answer.read()).tag == "com.netflix.eureka.util.StatusInfo"
 
 
 class Fold:

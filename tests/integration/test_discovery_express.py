@@ -16,13 +16,17 @@ import pytest
 from aiohttp import web
 
 from discovery import clock
+from discovery.answer import Answer
 from discovery.api import Api
 from discovery.auth import Verifier
 from discovery.config import DiscoveryConfig
+from discovery.desk import Desk
 from discovery.doorway import Doorway
 from discovery.driver import Driver
 from discovery.entrance import Entrance
-from discovery.eureka.delta import DeltaLog
+from discovery.eureka.api import EurekaApi
+from discovery.eureka.call import call_of
+from discovery.eureka.lists import Lists
 from discovery.keyring import new_key, parse
 from discovery.node import Node
 from discovery.registration import Registration
@@ -54,21 +58,22 @@ class Front:
         settings = {"body_bytes": BODY_BYTES, "instances_per_service": 60} | settings
         self.config = DiscoveryConfig(host=HOST, **settings)
         self.node = node or a_node(now=clock.now())
-        self.delta = DeltaLog()
+        self.lists = Lists(self.node)
         self.watch = Watch(self.node, 1000)
-        self.driver = Driver(self.node, nobody, self.watch, self.delta, Events(logging.getLogger("test")))
+        self.driver = Driver(self.node, nobody, self.watch, [self.lists], Events(logging.getLogger("test")))
         registry = Breaking(self.node, self.config.instances_per_service)
         self.api = Api(self.config, self.driver, registry, self.watch)
+        self.eureka = EurekaApi(registry, self.driver, self.lists)
 
     @asynccontextmanager
     async def open(self, idle_s: float = 60.0) -> AsyncIterator[Doorway]:
         app = web.Application(middlewares=[problem.middleware()], client_max_size=BODY_BYTES)
-        app.add_routes(self.api.routes())
+        app.add_routes([*self.api.routes(), *self.eureka.routes()])
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         assert runner.server is not None
         entrance = Entrance("PLEX1", nobody, Verifier(lambda: RING, bytes(32)), Traffic(), 1 << 20)
-        doorway = Doorway(entrance, runner.server, self.api, idle_s)
+        doorway = Doorway(entrance, runner.server, Desk(self.api, self.eureka), idle_s)
         server = await asyncio.get_running_loop().create_server(doorway, sock=listen(HOST, PORT))
         try:
             yield doorway
@@ -93,6 +98,28 @@ def post(path: str, body: object, *lines: str, version: str = "1.1") -> bytes:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     head = [f"POST /v1/{path} HTTP/{version}", "Host: x", f"Content-Length: {len(data)}", *lines]
     return "\r\n".join([*head, "", ""]).encode() + data
+
+
+def eureka(method: str, path: str, *lines: str, body: bytes | None = None) -> bytes:
+    head = [f"{method} {path} HTTP/1.1", "Host: x", *lines]
+    if body is not None:
+        head.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*head, "", ""]).encode() + (body or b"")
+
+
+MAIL = {
+    "instanceId": "m-1",
+    "app": "MAIL",
+    "hostName": "h.test",
+    "ipAddr": "192.0.2.1",
+    "dataCenterInfo": {"name": "MyOwn"},
+    "vipAddress": "mail,smtp",
+    "lastDirtyTimestamp": "5",
+}
+
+
+def register(*lines: str, **more: Any) -> bytes:
+    return eureka("POST", "/eureka/apps/MAIL", *lines, body=json.dumps({"instance": MAIL | more}).encode())
 
 
 def an(service: str, id: str = "i1", **more: Any) -> dict[str, Any]:
@@ -211,6 +238,68 @@ async def test_both_ways_answer_alike(front: Front, said: bytes, status: int, by
     await say(post("instances", an("kept", gen=5), "Connection: close"))
     answers, count = await both(said)
     assert (int(answers[0][0].split()[1]), count) == (status, by_short)
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "by_short"),
+    [
+        (register("Content-Type: application/json"), 204, 1),
+        (register("Content-Type: application/json;charset=UTF-8", "Accept: application/json"), 204, 1),
+        (register(), 204, 1),
+        (register("Content-Type: text/plain"), 415, 1),
+        (register(ipAddr=""), 400, 1),
+        (eureka("POST", "/eureka/apps/MAIL", body=b""), 400, 1),
+        (eureka("POST", "/eureka/apps/MAIL", "Accept: application/json", body=b"{"), 400, 1),
+        (eureka("PUT", "/eureka/apps/MAIL/m-1?status=UP&lastDirtyTimestamp=5"), 200, 1),
+        (eureka("PUT", "/eureka/v2/apps//mail/m%2D1/", "Content-Type: application/json", "Content-Length: 0"), 200, 1),
+        (eureka("PUT", "/v2/apps/mail/m-1", "Accept: application/json"), 200, 1),
+        (eureka("PUT", "/eureka/apps/MAIL/m-1?lastDirtyTimestamp=6"), 404, 1),
+        (eureka("PUT", "/eureka/apps/MAIL/m-1?lastDirtyTimestamp=now"), 400, 1),
+        (eureka("PUT", "/eureka/apps/MAIL/m-1?lastDirtyTimestamp=4", "x-netflix-discovery-replication: true"), 409, 1),
+        (eureka("PUT", "/eureka/apps/MAIL/m-2"), 404, 1),
+        (eureka("PUT", "/eureka/apps/MAIL/m-1/status?value=Up"), 400, 1),
+        (eureka("PUT", "/eureka/apps/MAIL/m-1/metadata?a=1"), 200, 1),
+        (eureka("DELETE", "/eureka/apps/MAIL/m-2"), 404, 1),
+        (eureka("GET", "/eureka/apps/"), 200, 1),
+        (eureka("GET", "/eureka/apps", "Accept: application/json", "Accept-Encoding: gzip"), 200, 1),
+        (eureka("GET", "/eureka/apps", "X-Eureka-Accept: compact", "Accept-Encoding: identity"), 200, 1),
+        (eureka("GET", "/eureka/apps/delta"), 200, 1),
+        (eureka("GET", "/eureka/apps/MAIL"), 200, 1),
+        (eureka("GET", "/eureka/apps/NOBODY"), 404, 1),
+        (eureka("GET", "/eureka/apps/MAIL/m-1", "Accept: application/json"), 200, 1),
+        (eureka("GET", "/eureka/vips/smtp"), 200, 1),
+        (eureka("GET", "/eureka/svips/smtp"), 200, 1),
+        (eureka("GET", "/eureka/instances/m-1"), 200, 1),
+        (eureka("GET", "/eureka/serverinfo/statusoverrides"), 200, 1),
+        (eureka("GET", "/eureka/status", "Accept: application/json"), 200, 1),
+        (eureka("PUT", "/eureka/asg/some/status?value=ENABLED"), 400, 1),
+        (eureka("GET", "/eureka/elsewhere"), 404, 1),
+        (eureka("DELETE", "/eureka/apps"), 405, 1),
+        (eureka("GET", "/eureka/apps#x"), 200, 0),
+        (eureka("PATCH", "/eureka/apps"), 405, 0),
+        (eureka("GET", "/eureka/apps", "Connection: close"), 200, 0),
+        (eureka("HEAD", "/eureka/apps/NOBODY"), 404, 0),
+    ],
+)
+async def test_both_ways_answer_eurekas_calls_alike(front: Front, said: bytes, status: int, by_short: int) -> None:
+    await say(register("Connection: close"))
+    answers, count = await both(said)
+    assert (int(answers[0][0].split()[1]), count) == (status, by_short)
+
+
+@pytest.mark.parametrize("path", ["apps", "apps/delta", "apps/MAIL", "vips/smtp"])
+async def test_long_lists_are_made_in_turns_and_answered_alike(path: str) -> None:
+    front = Front(instances_per_service=1000)
+    call = call_of("POST", "/eureka/apps/MAIL", "", lambda _: "")
+    for n in range(450):
+        answer = front.eureka.answer(call, json.dumps({"instance": MAIL | {"instanceId": f"m-{n}"}}).encode())
+        assert isinstance(answer, Answer)
+        assert answer.status == 204
+    async with front.open():
+        for accept in ("application/json", "*/*"):
+            answers, count = await both(eureka("GET", f"/eureka/{path}", f"Accept: {accept}") * 2)
+            assert count == 2
+            assert all(answer[2].count(b"instanceId") in (450, 900) for answer in answers[:2])
 
 
 async def test_after_the_short_way_aiohttp_does_the_rest(front: Front) -> None:

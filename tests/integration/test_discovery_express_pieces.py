@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from discovery.express import PATIENCE, Express
+from discovery.answer import Answer
+from discovery.express import COPIED_BYTES, PATIENCE, Express, Handler, Head, write
 from discovery.stream import Streams
-from discovery.v1.answers import Answer
 from tests.fakes import until
 
 GET = b"GET /v1/guards HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -64,13 +64,23 @@ class Other(asyncio.Protocol):
 
 
 class Bodies:
-    """A desk that answers with the body."""
+    """A desk that answers with the body; below /later, when `ready` is set."""
 
     body_bytes = 1000
 
     def __init__(self) -> None:
-        self.quick: Mapping[bytes, Any] = {b"/v1/echo": lambda body: Answer(200, body)}
+        self.ready = asyncio.Event()
         self.bodies_under_way = 0
+
+    def find(self, head: Head) -> Handler | None:
+        return {b"/v1/echo": self.echo, b"/v1/later": self.later}.get(head.target)
+
+    def echo(self, body: bytes) -> Answer:
+        return Answer(200, body, "text/plain")
+
+    async def later(self, body: bytes) -> Answer:
+        await self.ready.wait()
+        return Answer(200, body, "text/plain")
 
     def enter(self) -> bool:
         self.bodies_under_way += 1
@@ -199,3 +209,42 @@ async def test_a_connection_lost_half_way_answers_no_more(bench: Bench) -> None:
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert bench.echoed == [b"1"]
+
+
+LATER = post(b"soon").replace(b"echo", b"later")
+
+
+async def test_an_answer_that_takes_longer_keeps_its_place(bench: Bench) -> None:
+    bench.feed(post(b"first") + LATER + post(b"last"))
+    await until(lambda: bench.echoed == [b"first"])
+    assert not bench.wire.reading
+    bench.feed(post(b"very last"))
+    await asyncio.sleep(0)
+    assert bench.echoed == [b"first"]
+    bench.desk.ready.set()
+    await until(lambda: bench.echoed == [b"first", b"soon", b"last", b"very last"])
+    assert bench.wire.reading
+
+
+async def test_an_answer_nobody_waits_for_any_more_is_given_up(bench: Bench) -> None:
+    bench.feed(LATER)
+    await asyncio.sleep(0)
+    bench.express.connection_lost(None)
+    bench.desk.ready.set()
+    await asyncio.sleep(0)
+    assert bench.wire.out == []
+
+
+@pytest.mark.parametrize("size", [0, 10, COPIED_BYTES, 3 * COPIED_BYTES])
+def test_answers_of_any_size_are_framed(size: int) -> None:
+    wire = Wire()
+    write(wire, Answer(200, b"x" * size, "application/json", {"X-Some": "1"}))
+    head, _, body = b"".join(wire.out).partition(b"\r\n\r\n")
+    assert (len(body), b"\r\nContent-Length: %d" % size in head, b"\r\nX-Some: 1\r\n" in head) == (size, True, True)
+
+
+def test_nothing_is_said_of_what_is_not_there() -> None:
+    for status, media, absent in ((204, "application/xml", b"Content-Length"), (404, "", b"Content-Type")):
+        wire = Wire()
+        write(wire, Answer(status, b"", media))
+        assert absent not in wire.out[0]

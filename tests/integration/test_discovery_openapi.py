@@ -20,7 +20,6 @@ from schemathesis.checks import CHECKS
 from discovery.api import Api
 from discovery.config import DiscoveryConfig
 from discovery.driver import Driver
-from discovery.eureka.delta import DeltaLog
 from discovery.node import Node
 from discovery.registry import Registry
 from discovery.v1.openapi import document
@@ -55,7 +54,7 @@ def test_every_route_is_in_it_and_nothing_else() -> None:
     config = DiscoveryConfig()
     node = Node("A", "http://a", [], sysplex="P", now=0.0, wall_ms=0, rng=random.Random(1))
     watch = Watch(node, 1000)
-    driver = Driver(node, nobody, watch, DeltaLog(), Events(logging.getLogger("test")))
+    driver = Driver(node, nobody, watch, [], Events(logging.getLogger("test")))
     routes = Api(config, driver, Registry(node), watch).routes()
     paths = document(OPERATIONS, "0")["paths"]
     documented = {(method.upper(), path) for path, methods in paths.items() for method in methods}

@@ -1,6 +1,5 @@
-"""Documents, their JSON and XML, the hash, the delta, and paths."""
+"""Documents, their JSON and XML, the hash, and paths."""
 
-import itertools
 import json
 import xml.etree.ElementTree as ET
 
@@ -9,12 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from discovery.effects import Changed
-from discovery.eureka import delta, document, render
-from discovery.eureka.paths import segments
-from discovery.registration import Registration
-from discovery.registry import Registry
-from tests.fakes import a_node
+from discovery.eureka import document, render
+from discovery.eureka.paths import parameters, segments
+from discovery.registration import DEFAULT_CLASS, DataCenter, Registration
 
 ONE = Registration(
     app="BASKET",
@@ -91,8 +87,10 @@ def test_an_empty_registry() -> None:
 
 
 def test_the_hash_counts_statuses_in_the_order_of_their_names() -> None:
-    assert document.hashcode(["UP", "DOWN", "UP", "OUT_OF_SERVICE"]) == "DOWN_1_OUT_OF_SERVICE_1_UP_2_"
-    assert document.hashcode([]) == ""
+    assert (
+        document.hashcode({"UP": 2, "DOWN": 1, "STARTING": 0, "OUT_OF_SERVICE": 1}) == "DOWN_1_OUT_OF_SERVICE_1_UP_2_"
+    )
+    assert document.hashcode({}) == ""
 
 
 @pytest.mark.parametrize(
@@ -117,58 +115,38 @@ def test_paths_as_clients_write_them(path: str, steps: list[str]) -> None:
     assert segments(path) == steps
 
 
-class Copy:
-    """A client: applies deltas to a copy of the list."""
-
-    def __init__(self) -> None:
-        self.statuses: dict[str, str] = {}
-
-    def apply(self, documents: list[document.Document]) -> None:
-        for each in documents:
-            if each["actionType"] == "DELETED":
-                self.statuses.pop(each["instanceId"], None)
-            else:
-                self.statuses[each["instanceId"]] = each["status"]
+@pytest.mark.parametrize("media", [render.JSON, render.XML])
+def test_lists_of_pieces_are_as_rendered_whole(media: str) -> None:
+    two = msgspec.structs.replace(ONE, app="A&B", instance="2", metadata={})
+    documents = [document.instance(two), document.instance(ONE)]
+    apps = [(each["app"], [render.piece(each, media)]) for each in documents]
+    whole = render.render("applications", document.applications(documents, 7, "UP_2_"), media)
+    assert render.listed(apps, 7, "UP_2_", media) == whole
+    assert render.listed([], 1, "", media) == render.render("applications", document.applications([], 1, ""), media)
+    one = document.application("BASKET", documents[1:])
+    assert render.application(*apps[1], media) == render.render("application", one, media)
 
 
-steps = st.lists(st.tuples(st.sampled_from(["register", "cancel", "override", "clear"]), st.sampled_from("abc")))
+def test_the_compact_form_has_no_lease_urls_or_metadata() -> None:
+    amazon = DataCenter("Amazon", "com.netflix.appinfo.AmazonInfo", {"instance-id": "i-1", "ami-id": "x"})
+    full = document.instance(msgspec.structs.replace(ONE, data_center=amazon, asg="group", home_page_url="http://h/"))
+    short = document.compact(full)
+    assert set(full) - set(short) == {
+        "overriddenStatus", "countryId", "leaseInfo", "metadata", "homePageUrl", "isCoordinatingDiscoveryServer",
+        "lastDirtyTimestamp",
+    }  # fmt: skip
+    assert short["dataCenterInfo"]["metadata"] == {"instance-id": "i-1"}
+    assert document.compact(document.instance(ONE))["dataCenterInfo"] == {"@class": DEFAULT_CLASS, "name": "MyOwn"}
 
 
-@given(steps)
-def test_applying_each_delta_to_a_copy_gives_the_list_and_its_hash(history: list[tuple[str, str]]) -> None:
-    registry = Registry(a_node())
-    log, copy, versions = delta.DeltaLog(), Copy(), []
-    for now, (step, name) in enumerate(history):
-        key = f"basket/{name}"
-        match step:
-            case "register":
-                registry.register(msgspec.structs.replace(ONE, instance=name, dirty_ms=0), float(now))
-            case "cancel":
-                registry.cancel(key, float(now))
-            case _ if key not in registry.node.view:
-                continue
-            case "override":
-                registry.override(key, "OUT_OF_SERVICE", 0, float(now))
-            case _:
-                registry.clear_override(key, float(now))
-        changed = [effect for effect in registry.node.ready() if isinstance(effect, Changed)]
-        for effect in changed:
-            log.note(effect.changes, float(now))
-        entries = log.current(float(now))
-        versions.append((delta.version(entries), bool(changed)))
-        copy.apply(delta.documents(entries, 0))
-        assert copy.statuses == {each.instance: each.effective for each in registry.all()}
-        assert document.hashcode(copy.statuses.values()) == document.hashcode(e.effective for e in registry.all())
-    for (before, _), (after, changed_now) in itertools.pairwise(versions):
-        assert (before != after) == changed_now
-
-
-def test_deltas_are_forgotten_after_three_minutes() -> None:
-    registry = Registry(a_node())
-    registry.register(ONE, 0.0)
-    log = delta.DeltaLog()
-    for effect in registry.node.ready():
-        if isinstance(effect, Changed):
-            log.note(effect.changes, 0.0)
-    assert len(log.current(delta.RETENTION_S)) == 1
-    assert log.current(delta.RETENTION_S + 0.1) == []
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("status=UP&lastDirtyTimestamp=5", {"status": "UP", "lastDirtyTimestamp": "5"}),
+        ("a=1&a=2&b&=3&c=", {"a": "1", "b": "", "c": ""}),
+        ("k%20y=a+b%2B%26", {"k y": "a b+&"}),
+        ("", {}),
+    ],
+)
+def test_queries_as_clients_write_them(query: str, found: dict[str, str]) -> None:
+    assert parameters(query) == found

@@ -1,0 +1,46 @@
+"""Who answers what comes the short way (`discovery.express`): /v1's quick operations, and all of Eureka's.
+
+Not here: the answers (`discovery.api`, `discovery.eureka.api`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from discovery.answer import Answer
+from discovery.api import Api
+from discovery.eureka.api import EurekaApi
+from discovery.eureka.call import call_of
+from discovery.express import Handler, Head
+
+PREFIXES = (b"/eureka/", b"/v2/")
+
+
+class Desk:
+    def __init__(self, api: Api, eureka: EurekaApi) -> None:
+        self.body_bytes = api.body_bytes
+        self.enter = api.enter
+        self.leave = api.leave
+        self._quick = api.quick
+        self._eureka = eureka
+
+    @property
+    def beginnings(self) -> list[bytes]:
+        """What a connection that comes here begins with."""
+        ours = [b"%b %b" % (method, prefix) for method in (b"GET", b"PUT", b"POST", b"DELETE") for prefix in PREFIXES]
+        return [*ours, *(b"POST " + path for path in self._quick)]
+
+    def find(self, head: Head) -> Handler | None:
+        if head.method == b"POST" and head.target in self._quick:
+            return self._quick[head.target]
+        if not head.target.startswith(PREFIXES):
+            return None
+        path, _, query = head.target.decode().partition("?")
+        call = call_of(
+            head.method.decode(), path, query, lambda name: head.fields.get(name.lower().encode(), b"").decode()
+        )
+
+        def answer(body: bytes) -> Answer | Awaitable[Answer]:
+            return self._eureka.answer(call, body)
+
+        return answer

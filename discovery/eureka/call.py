@@ -1,0 +1,44 @@
+"""One request to Eureka's API, apart from its body, whichever way it came in.
+
+What of HTTP means something here: the path's steps, the query, and five header fields. JSON is answered when Accept
+names it, else XML: most clients but Java's send no Accept and read XML. An answer is packed (gzip) only for who says
+that it can unpack it; the full form is given unless `X-Eureka-Accept` says `compact`.
+
+Source: Netflix Eureka's resources and its key of cached responses (type, version, form).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from discovery.eureka.paths import parameters, segments
+from discovery.eureka.render import Dialect, media_type
+
+COMPACT = "X-Eureka-Accept"
+REPLICATION = "x-netflix-discovery-replication"
+
+
+class Call(NamedTuple):
+    """`replicated`: a Eureka server says what it was told, and does not want it back."""
+
+    method: str
+    steps: list[str]
+    query: Mapping[str, str]
+    dialect: Dialect
+    packed: bool
+    content_type: str
+    replicated: bool
+
+
+def call_of(method: str, raw_path: str, raw_query: str, field: Callable[[str], str]) -> Call:
+    """`field` gives a header field's value, empty where there is none."""
+    return Call(
+        method=method,
+        steps=segments(raw_path),
+        query=parameters(raw_query) if raw_query else {},
+        dialect=Dialect(media_type(field("Accept")), field(COMPACT).lower() == "compact"),
+        packed="gzip" in field("Accept-Encoding").lower(),
+        content_type=field("Content-Type").partition(";")[0].strip().lower(),
+        replicated=field(REPLICATION).lower() == "true",
+    )
