@@ -54,34 +54,36 @@ def piece(document: Document, media: str) -> bytes:
 
 def listed(apps: Iterable[tuple[str, Iterable[bytes]]], version: int, hashcode: str, media: str) -> bytes:
     """A list of applications from (name, pieces), as `render` would make it."""
-    if media == JSON:
-        parts = [b"%b]}" % _json_app(name, pieces) for name, pieces in apps]
-        return b'{"applications":{"versions__delta":"%d","apps__hashcode":"%b","application":[%b]}}' % (
-            version,
-            hashcode.encode(),
-            b",".join(parts),
-        )
-    head = f"<applications><versions__delta>{version}</versions__delta><apps__hashcode>{hashcode}</apps__hashcode>"
-    parts = [head.encode()]
+    begin, between, end = _AROUND_LIST[media]
+    parts = [begin % (version, hashcode.encode())]
     for name, pieces in apps:
-        parts += (_xml_head(name), *pieces, b"</application>")
-    parts.append(b"</applications>")
-    return b"".join(parts)
+        parts += (*_app(name, pieces, media), between)
+    if between and len(parts) > 1:
+        parts.pop()
+    return b"".join((*parts, end))
 
 
 def application(name: str, pieces: Iterable[bytes], media: str) -> bytes:
     """One application from its pieces, as `render` would make it."""
+    parts = _app(name, pieces, media)
+    return b"".join((b'{"application":', *parts, b"}") if media == JSON else parts)
+
+
+_AROUND_LIST = {
+    JSON: (b'{"applications":{"versions__delta":"%d","apps__hashcode":"%b","application":[', b",", b"]}}"),
+    XML: (
+        b"<applications><versions__delta>%d</versions__delta><apps__hashcode>%b</apps__hashcode>",
+        b"",
+        b"</applications>",
+    ),
+}
+
+
+def _app(name: str, pieces: Iterable[bytes], media: str) -> tuple[bytes, bytes, bytes]:
+    """In parts, for the caller to join: nothing large is to be copied more often than need be."""
     if media == JSON:
-        return b'{"application":%b]}}' % _json_app(name, pieces)
-    return b"%b%b</application>" % (_xml_head(name), b"".join(pieces))
-
-
-def _json_app(name: str, pieces: Iterable[bytes]) -> bytes:
-    return b'{"name":%b,"instance":[%b' % (_encode(name), b",".join(pieces))
-
-
-def _xml_head(name: str) -> bytes:
-    return f"<application><name>{_text(name)}</name>".encode()
+        return b'{"name":%b,"instance":[' % _encode(name), b",".join(pieces), b"]}"
+    return f"<application><name>{_text(name)}</name>".encode(), b"".join(pieces), b"</application>"
 
 
 def element(name: str, value: Any) -> bytes:
