@@ -17,6 +17,7 @@ from aiohttp import web
 from discovery.answer import Answer, response
 from discovery.config import DiscoveryConfig
 from discovery.driver import Driver
+from discovery.hearer import Hearer
 from discovery.limits import Bucket, Busy
 from discovery.registry import Registry
 from discovery.v1 import decode
@@ -30,6 +31,7 @@ from discovery.v1.services import Services
 from discovery.v1.streams import Streams
 from discovery.v1.targets import Targets
 from discovery.watch import Watch
+from discovery.zowe.onboarding import Onboarding
 from shared.errors import BadInput, PlexmeshError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -41,7 +43,15 @@ log = logging.getLogger("plexmesh.http")
 class Api:
     """It is the desk of `discovery.express`, too: `quick` maps a path to what answers a POST there from its body."""
 
-    def __init__(self, config: DiscoveryConfig, driver: Driver, registry: Registry, watch: Watch) -> None:
+    def __init__(
+        self,
+        config: DiscoveryConfig,
+        driver: Driver,
+        registry: Registry,
+        watch: Watch,
+        onboarding: Onboarding | None = None,
+        hearer: Hearer | None = None,
+    ) -> None:
         node = driver.node
         self._answers = answers = Answers(node)
         self._in_flight_max = config.in_flight_max
@@ -51,8 +61,8 @@ class Api:
         bucket = Bucket(config.registrations_per_s, config.registrations_burst, random.Random())
         self._rooms = (
             self,
-            Instances(registry, driver, answers, bucket),
-            Heartbeats(driver, answers),
+            Instances(registry, driver, answers, bucket, onboarding or Onboarding(), hearer),
+            Heartbeats(driver, answers, hearer),
             Services(node, watch, answers),
             Streams(node, watch, answers, config.watch_stalled_s),
             Nodes(config.lpar, node, watch, answers),

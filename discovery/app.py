@@ -21,9 +21,10 @@ from discovery.driver import Driver
 from discovery.entrance import Entrance
 from discovery.eureka.api import EurekaApi
 from discovery.eureka.lists import Lists
+from discovery.eureka.replicator import Replicator
 from discovery.image import Image
 from discovery.keyfile import KeyFile
-from discovery.metrics import NodeMetrics
+from discovery.metrics import EurekaPeerMetrics, NodeMetrics
 from discovery.node import Node
 from discovery.peers import BODY_FACTOR, Peers
 from discovery.policy import Policy
@@ -31,6 +32,10 @@ from discovery.registry import Registry
 from discovery.snapshots import Snapshots
 from discovery.traffic import Traffic
 from discovery.watch import Watch
+from discovery.zowe import prefix
+from discovery.zowe.api import StaticApi
+from discovery.zowe.onboarding import Onboarding
+from discovery.zowe.static import Static
 from shared import net, problem
 from shared.application import Application
 from shared.errors import BadInput
@@ -44,6 +49,7 @@ TOLD_S = 1.0
 
 
 async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
+    onboarding = Onboarding(prefix.parse(config.service_id_prefix_replacer))
     listener = net.listen(config.host, config.port)
     events = Events(log)
     keys = KeyFile(config.data / "volume" / "gossip.key", config.keys_s, events)
@@ -59,13 +65,16 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     snapshots = Snapshots(disk.path_of(config.data, config.lpar), node.image, config.snapshot_s, events)
     vitals = Application("discovery", config, events, why=node.why_not_ready, parts=lambda: health(node, snapshots))
     vitals.metrics.register(NodeMetrics(driver, watch, traffic, snapshots))
+    replicator = Replicator(config, registry, driver, events)
+    vitals.metrics.register(EurekaPeerMetrics(replicator.peers))
 
     app = web.Application(middlewares=[problem.middleware()], client_max_size=config.body_bytes)
-    app.add_routes(vitals.routes())
-    api = Api(config, driver, registry, watch)
-    app.add_routes(api.routes())
-    eureka = EurekaApi(registry, driver, lists)
-    app.add_routes(eureka.routes())
+    hearer = replicator if config.eureka_peers else None
+    api = Api(config, driver, registry, watch, onboarding, hearer)
+    eureka = EurekaApi(registry, driver, lists, onboarding, hearer, config.heartbeat_by_get)
+    static = Static(config, registry, driver, onboarding, events)
+    for room in (vitals, api, eureka, StaticApi(static)):
+        app.add_routes(room.routes())
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
     assert runner.server is not None
@@ -81,6 +90,8 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     lifecycle.spawn("lists", lists.sweep_regularly)
     lifecycle.spawn("snapshots", snapshots.run)
     lifecycle.spawn("keys", keys.watch)
+    lifecycle.spawn("static", static.run)
+    replicator.spawn(lifecycle)
     service = plexmesh.Service(
         "discovery", host=config.host, port=config.port, lpar=config.lpar, discovery=[config.address]
     )
@@ -91,6 +102,7 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     await driver.told(TOLD_S)
     await asyncio.sleep(max(config.drain_s - TOLD_S, 0.0))
     await driver.told(TOLD_S)
+    await replicator.last(TOLD_S)
     await snapshots.last()
     watch.close()
     events.close()
@@ -99,6 +111,7 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     doorway.close()
     await driver.close()
     peers.close()
+    await replicator.close()
 
 
 def new_policy(config: DiscoveryConfig) -> Policy:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from shared.config import ServiceConfig, setting
+from shared.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +23,9 @@ class DiscoveryConfig(ServiceConfig):
     )
     watchers_max: int = setting(1000, "watch streams and waiting polls; one more is answered 503")
     in_flight_max: int = setting(1000, "requests on /v1 worked on at once; one more is answered 503")
+    heartbeat_by_get: bool = setting(
+        True, "a GET of an instance with status and lastDirtyTimestamp renews it: how Zowe's Python enabler beats"
+    )
     registrations_per_s: float = setting(20_000.0, "instances registered on /v1 in the long run, then 429; 0: no limit")
     registrations_burst: float = setting(50_000.0, "instances registered on /v1 at once, after a quiet time")
     instances_per_service: int = setting(10_000, "one more is refused: made-up ids must not fill the mesh")
@@ -28,9 +34,42 @@ class DiscoveryConfig(ServiceConfig):
         30.0, "a node that stood still for longer begins a new log; more than peers take to bury it"
     )
     snapshot_s: float = setting(30.0, "the registry is written to disk this often, if it changed")
+    static_api_definitions_directories: tuple[Path, ...] = setting(
+        (),
+        "folders of static definitions (*.yml), separated by semicolons; <data>/volume/api-defs if none is named",
+        "apiml.discovery.staticApiDefinitionsDirectories",
+    )
+    static_s: float = setting(
+        30.0, "static instances are renewed, and their files looked at, this often; well below their lease of 90 s"
+    )
+    service_id_prefix_replacer: str = setting(
+        "",
+        "'old,new': services whose ids begin with the old prefix go by the new one",
+        "apiml.discovery.serviceIdPrefixReplacer",
+    )
+    eureka_peers: tuple[str, ...] = setting(
+        (), "URLs of real Eureka servers to keep in step with, such as http://host:8761/eureka/; each lists ours, too"
+    )
     drain_s: float = setting(1.5, "how long a leaving node still answers, so that others may deregister at it")
     clock_offset_s: float = setting(0.0, "for tests: this node's wall clock is so far off")
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError."""
+        object.__setattr__(self, "eureka_peers", tuple(_service_url(each) for each in self.eureka_peers))
 
     @property
     def address(self) -> str:
         return f"http://{self.host}:{self.port}"
+
+
+def _service_url(given: str) -> str:
+    """With a slash at its end. Raises ConfigError, which does not show a password."""
+    try:
+        parts = urlsplit(given)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable or parts.query or parts.fragment:
+        shown = given.rpartition("@")[2]
+        raise ConfigError(f"discovery.eurekaPeers: {shown!r}, expected a URL such as http://host:8761/eureka/")
+    return given if given.endswith("/") else f"{given}/"

@@ -44,6 +44,7 @@ UNUSUAL = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"upg
 METHODS = rb"GET|PUT|POST|DELETE"
 
 _PLAIN = re.compile(rb"(%b) (/[!\"$-~]*) HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[\t -~]*\r\n){1,64})\r\n" % METHODS)
+_FIELD = re.compile(rb"([A-Za-z0-9-]+):[\t ]*(.*?)[\t ]*\r\n")
 _LENGTH = re.compile(rb"[0-9]{1,12}")
 
 
@@ -61,7 +62,12 @@ class Head(NamedTuple):
 
     def field(self, name: str) -> str:
         """Its value, empty where there is none."""
-        return self.fields.get(name.lower().encode(), b"").decode()
+        return self.fields.get(_lower(name), b"").decode()
+
+
+@lru_cache(maxsize=64)
+def _lower(name: str) -> bytes:
+    return name.lower().encode()
 
 
 class Desk(Protocol):
@@ -84,13 +90,10 @@ def plain(head: bytes) -> Head | None:
     found = _PLAIN.fullmatch(head)
     if found is None:
         return None
-    fields: dict[bytes, bytes] = {}
-    for line in found[3].split(b"\r\n")[:-1]:
-        name, _, value = line.partition(b":")
-        name = name.lower()
-        if name in fields or name in UNUSUAL or name.startswith(b"sec-websocket-"):
-            return None
-        fields[name] = value.strip(b" \t")
+    lines = _FIELD.findall(found[3])
+    fields = {name.lower(): value for name, value in lines}
+    if len(fields) < len(lines) or not UNUSUAL.isdisjoint(fields) or b"sec-websocket-" in found[3].lower():
+        return None
     length = fields.get(b"content-length", b"" if found[1] == b"POST" else b"0")
     if not _LENGTH.fullmatch(length) or fields.get(b"connection", b"keep-alive").lower() != b"keep-alive":
         return None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from discovery import clock
 from discovery.driver import Driver
+from discovery.eureka.outbox import Loss
+from discovery.eureka.replicator import EurekaPeer
 from discovery.record import STATUS_OF
 from discovery.snapshots import Snapshots
 from discovery.traffic import Traffic
@@ -19,6 +21,8 @@ PREFIX = "plexmesh_discovery_"
 
 STATES = ("alive", "suspect", "dead", "left", "unmet")
 """Of a peer; `unmet`: an address at which nobody has answered yet."""
+
+LOSSES: tuple[Loss, ...] = ("overflow", "expired", "refused")
 
 
 class NodeMetrics(Collector):
@@ -80,6 +84,30 @@ class NodeMetrics(Collector):
         yield _gauge("snapshot_bytes", "Size of the snapshot written last", self._snapshots.written_bytes)
         yield _count("snapshot_failures", "Snapshots that could not be written", self._snapshots.failures)
         yield _gauge("snapshot_failing", "1 while snapshots cannot be written", self._snapshots.failing)
+
+
+class EurekaPeerMetrics(Collector):
+    """How this node's real Eureka servers are told what its clients say; none configured: nothing is shown."""
+
+    def __init__(self, peers: Callable[[], list[EurekaPeer]]) -> None:
+        self._peers = peers
+
+    def collect(self) -> Iterator[Metric]:
+        peers = self._peers()
+        yield _by("eureka_peer_up", "1 while it answers", "peer", {each.url: each.state == "up" for each in peers})
+        yield _by(
+            "eureka_peer_queued", "Sayings it is still to be told", "peer", {each.url: each.queued for each in peers}
+        )
+        yield _counts(
+            "eureka_peer_batches", "Batches it has taken", ["peer"], [((each.url,), each.batches) for each in peers]
+        )
+        yield _counts("eureka_peer_items", "Sayings in them", ["peer"], [((each.url,), each.items) for each in peers])
+        yield _counts(
+            "eureka_peer_dropped",
+            "Sayings that were given up",
+            ["peer", "why"],
+            [((each.url, why), each.dropped.get(why, 0)) for each in peers for why in LOSSES],
+        )
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -8,8 +8,9 @@ spellings. For the gateway's `drain_s`:
     flag            --drain-s
 
 The fields every service shares (`lpar`, `host`, …) have no service in their variable: PLEXMESH_LPAR. Sequences are
-comma lists in variables and flags. Unknown keys and values of the wrong type are `ConfigError`s that name where they
-stand; unknown PLEXMESH_<SERVICE>_ variables too.
+comma lists in variables and flags; lists of paths may have Zowe's semicolons, and the file's begin at its folder.
+Unknown keys and values of the wrong type are `ConfigError`s that name where they stand; unknown PLEXMESH_<SERVICE>_
+variables too.
 
 Not here: what the file may hold besides (`shared.plexfile`).
 """
@@ -20,7 +21,7 @@ import argparse
 import dataclasses
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_type_hints
 
@@ -30,9 +31,10 @@ from shared import plexfile
 from shared.errors import ConfigError, nearest
 
 
-def setting(default: Any, help: str) -> Any:
-    """A config field: what it is, its unit, and what goes wrong when it is too low or too high."""
-    return dataclasses.field(default=default, metadata={"help": help})
+def setting(default: Any, help: str, zowe: str = "") -> Any:
+    """A config field: what it is, its unit, and what goes wrong when it is too low or too high; `zowe` is where Zowe's
+    zowe.yaml has it, if that is elsewhere in the component's section."""
+    return dataclasses.field(default=default, metadata={"help": help, "zowe": zowe})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,16 +86,27 @@ def _from_place(file: plexfile.Plexfile, lpar: str) -> dict[str, Any]:
 
 def _from_section(cls: type[C], service: str, lpar: str, file: plexfile.Plexfile) -> dict[str, Any]:
     known = {field.name for field in dataclasses.fields(cls)} - SHARED_FIELDS
+    zowes = {field.metadata["zowe"]: field.name for field in dataclasses.fields(cls) if field.metadata["zowe"]}
     values = {}
-    for key, value in file.component(service, lpar).items():
+    for key, value in _leaves(file.component(service, lpar), zowes):
         if key in LAUNCHER_KEYS:
             continue
-        name = snake(key)
+        name = zowes.get(key) or snake(key)
         if name not in known:
-            spelled = [camel(each) for each in sorted(known)] + sorted(LAUNCHER_KEYS)
+            spelled = [camel(each) for each in sorted(known)] + sorted(zowes) + sorted(LAUNCHER_KEYS)
             raise ConfigError(f"{file.path}: components.{service}.{key}: unknown key{nearest(key, spelled)}")
-        values[name] = _typed(cls, name, value, f"{file.path}: components.{service}.{key}")
+        values[name] = _typed(cls, name, value, f"{file.path}: components.{service}.{key}", file.path.parent)
     return values
+
+
+def _leaves(section: Mapping[str, Any], paths: Iterable[str], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Keys and values; what leads to one of these dotted paths is followed, not given."""
+    for name, value in section.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, Mapping) and any(path.startswith(f"{key}.") for path in paths):
+            yield from _leaves(value, paths, f"{key}.")
+        else:
+            yield key, value
 
 
 def _from_environment(cls: type[C], service: str, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -112,10 +125,16 @@ def _from_environment(cls: type[C], service: str, environ: Mapping[str, str]) ->
     }
 
 
-def _typed(cls: type[C], name: str, value: Any, where: str) -> Any:
+def _typed(cls: type[C], name: str, value: Any, where: str, base: Path = Path()) -> Any:
+    """`base` is what relative paths in a list begin at."""
     wanted = get_type_hints(cls)[name]
     if wanted is Path:
         return Path(str(value))
+    if wanted == tuple[Path, ...]:
+        parts = re.split("[;,]", value) if isinstance(value, str) else value
+        if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+            raise ConfigError(f"{where}: expected paths (the value is {value!r})")
+        return tuple(base / part.strip() for part in parts if part.strip())
     if isinstance(value, str) and str(wanted).startswith("tuple"):
         value = [part.strip() for part in value.split(",") if part.strip()]
     try:

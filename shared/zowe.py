@@ -20,7 +20,12 @@ class Message(NamedTuple):
 
 def body(message: Message, content: str) -> bytes:
     """`content` is the sentence about this very case."""
-    view = {
+    return msgspec.json.encode({"messages": [view(message, content)]})
+
+
+def view(message: Message, content: str) -> dict[str, str]:
+    """One message as JSON has it."""
+    return {
         "messageType": message.type,
         "messageNumber": message.number,
         "messageContent": content,
@@ -28,7 +33,6 @@ def body(message: Message, content: str) -> bytes:
         "messageReason": message.reason,
         "messageKey": message.key,
     }
-    return msgspec.json.encode({"messages": [view]})
 
 
 COMMON_KEY = "org.zowe.apiml.common."

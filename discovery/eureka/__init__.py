@@ -12,9 +12,9 @@
 Invariants: a list, its hash and its version are of one moment; a delta's version is equal exactly where it says the
 same; every 404 is empty; XML unless the Accept header names JSON.
 
-Where plexmesh differs from Netflix's servers: a change shows in the very next answer (they keep answers for up to 30 s);
-lists are never refused, but waited for and then marked stale; an override never touches the instance's own word; bad
-input is 400 with a text, never 500; an encoded slash may be part of an id.
+Where plexmesh differs from Netflix's servers: a change shows in the very next answer (they keep answers for up to
+30 s); lists are never refused, but waited for and then marked stale; an override never touches the instance's own word;
+bad input is 400 with a text, never 500; an encoded slash may be part of an id.
 
 Source: Netflix Eureka (REST operations, CloudJacksonJson and XStream codecs), and what its clients in Java, JavaScript,
 .NET and Python send and expect.

@@ -12,7 +12,8 @@
     PUT    asg/{name}/status                 Amazon's alone                 400
 
 Lists wait for a joining node (at most 3 s) rather than answer 403 or 503, which clients take badly. A GET of one
-instance that carries both `status` and `lastDirtyTimestamp` is how one client sends its heartbeat, and counts as one.
+instance that carries both `status` and `lastDirtyTimestamp` is how one client sends its heartbeat, and counts as one
+(unless that is switched off).
 
 An operation answers at once where it can (heartbeats, registrations, lists that are ready), or later.
 
@@ -34,13 +35,17 @@ from discovery import clock
 from discovery.answer import STALE, Answer, response
 from discovery.driver import Driver
 from discovery.eureka import facts
+from discovery.eureka.batch import Item
 from discovery.eureka.call import Call, call_of
 from discovery.eureka.decode import Unparsable, decode
+from discovery.eureka.inbound import Inbound
 from discovery.eureka.lists import Lists
-from discovery.eureka.render import JSON, element
+from discovery.eureka.render import JSON, element, render
 from discovery.eureka.vips import Address, Kind
+from discovery.hearer import Action, Hearer
 from discovery.record import STATE_OF, STATUS_OF, Status, key_of
 from discovery.registry import Registry
+from discovery.zowe.onboarding import Onboarding
 from shared.errors import BadInput, NotFound, PlexmeshError
 
 log = logging.getLogger("plexmesh.discovery.eureka")
@@ -62,7 +67,20 @@ class NotAllowed(PlexmeshError):
 
 
 class EurekaApi:
-    def __init__(self, registry: Registry, driver: Driver, lists: Lists) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        driver: Driver,
+        lists: Lists,
+        onboarding: Onboarding | None = None,
+        hearer: Hearer | None = None,
+        heartbeat_by_get: bool = True,
+    ) -> None:
+        """`hearer` is told what clients say, but not what Eureka servers do."""
+        self._onboarding = onboarding or Onboarding()
+        self._heartbeat_by_get = heartbeat_by_get
+        self._hearer = hearer
+        self._inbound = Inbound(registry)
         self._registry = registry
         self._driver = driver
         self._node = driver.node
@@ -130,6 +148,8 @@ class EurekaApi:
                 return self.clear_override(call, app, instance)
             case "PUT", ["apps", app, instance, "metadata"]:
                 return self.annotate(call, app, instance)
+            case "POST", ["peerreplication", "batch"]:
+                return self.replicate(body)
             case "GET", ["status"]:
                 return self.status(call)
             case "GET", ["serverinfo", "statusoverrides"]:
@@ -142,52 +162,68 @@ class EurekaApi:
 
     def register(self, call: Call, app: str, body: bytes) -> Answer:
         given = decode(body, call.content_type, app)
-        self._registry.register(given, clock.now(), call.replicated)
+        if not call.replicated:  # else it has been through this where it came in
+            given = self._onboarding.prepared(self._onboarding.renamed(given))
+        now = clock.now()
+        self._registry.register(given, now, call.replicated)
+        self._heard(call, "Register", given.key, now)
         self._driver.perform()
         return _empty(call, 204)
 
     def renew(self, call: Call, app: str, instance: str) -> Answer:
         key, dirty_ms, now = self._key(app, instance), _dirty_ms(call), clock.now()
-        if call.replicated and self._registry.compare(key, dirty_ms) == "newer":
-            self._registry.renew(key, dirty_ms, now)
-            self._driver.perform()
-            return Answer(409, self._lists.instance(key, call.dialect) or b"", call.dialect.media)
+        if call.replicated:
+            return self._renew_for_server(call, key, dirty_ms, now)
         renewal = self._registry.renew(key, dirty_ms, now)
         if renewal != "ours":  # else there is nothing to send, and no news
             self._driver.perform()
         held = self._node.view.get(key)
         if renewal == "unknown":
-            self._take_override(call, key, now)
             raise NotFound(key)
+        self._heard(call, "Heartbeat", key, now)
         return _empty(call, 200, {OWNER_HEADER: held[0]} if held is not None else {})
 
     def cancel(self, call: Call, app: str, instance: str) -> Answer:
-        found = self._registry.cancel(self._key(app, instance), clock.now())
+        key, now = self._key(app, instance), clock.now()
+        found = self._registry.cancel(key, now)
+        self._heard(call, "Cancel", key, now)
         self._driver.perform()
         return _empty(call, 200 if found else 404)
 
     def override(self, call: Call, app: str, instance: str) -> Answer:
-        status, dirty_ms = _status(call), _dirty_ms(call)
-        self._registry.override(self._key(app, instance), status, dirty_ms, clock.now())
+        key, now = self._key(app, instance), clock.now()
+        status = _status(call)
+        self._registry.override(key, status, _dirty_ms(call), now)
+        self._heard(call, "StatusUpdate", key, now, status)
         self._driver.perform()
         return _empty(call, 200)
 
     def clear_override(self, call: Call, app: str, instance: str) -> Answer:
-        if call.query.get("value"):
-            _status(call)
-        self._registry.clear_override(self._key(app, instance), clock.now())
+        key, now = self._key(app, instance), clock.now()
+        status = _status(call) if call.query.get("value") else ""
+        self._registry.clear_override(key, now)
+        self._heard(call, "DeleteStatusOverride", key, now, status)
         self._driver.perform()
         return _empty(call, 200)
 
     def annotate(self, call: Call, app: str, instance: str) -> Answer:
-        self._registry.annotate(self._key(app, instance), dict(call.query), clock.now())
+        key, now = self._key(app, instance), clock.now()
+        self._registry.annotate(key, dict(call.query), now)
+        self._heard(call, "Register", key, now)
         self._driver.perform()
         return _empty(call, 200)
+
+    def replicate(self, body: bytes) -> Answer:
+        """A batch of what a Eureka server was told."""
+        try:
+            return Answer(200, self._inbound.answer(body, clock.now()), JSON)
+        finally:
+            self._driver.perform()
 
     # --- reading
 
     def show(self, call: Call, app: str, instance: str) -> Given:
-        if "status" in call.query and "lastDirtyTimestamp" in call.query:
+        if self._heartbeat_by_get and "status" in call.query and "lastDirtyTimestamp" in call.query:
             self._say_get_heartbeat(self._key(app, instance))
             self.renew(call, app, instance)
         return self._shown(call, self._key(app, instance))
@@ -252,19 +288,29 @@ class EurekaApi:
     # --- inside
 
     def _key(self, app: str, instance: str) -> str:
-        """One client writes a space in an id as a plus."""
+        """By what name it is held here. One client writes a space in an id as a plus."""
+        app, instance = self._onboarding.names(app, instance)
         key = key_of(app.lower(), instance)
         if "+" in instance and key not in self._node.view:
             spaced = key_of(app.lower(), instance.replace("+", " "))
             return spaced if spaced in self._node.view else key
         return key
 
-    def _take_override(self, call: Call, key: str, now: float) -> None:
-        """A Eureka server's heartbeat for what it knows better than we do tells of an operator's word, too."""
-        given = call.query.get("overriddenstatus", "")
-        if call.replicated and given in STATE_OF and key in self._node.view:
-            self._registry.override(key, STATUS_OF[STATE_OF[given]], 0, now)
-            self._driver.perform()
+    def _heard(self, call: Call, action: Action, key: str, now: float, status: str = "") -> None:
+        if self._hearer is not None and not call.replicated:
+            self._hearer.heard(action, key, now, status)
+
+    def _renew_for_server(self, call: Call, key: str, dirty_ms: int, now: float) -> Answer:
+        """A heartbeat that a Eureka server passes on by itself, not in a batch."""
+        service, _, instance = key.partition("/")
+        override = call.query.get("overriddenstatus")
+        item = Item(service, instance, "Heartbeat", dirty_ms, overridden_status=override)
+        response = self._inbound.respond(item, now)
+        self._driver.perform()
+        if response.response_entity is None:
+            return _empty(call, response.status_code)
+        body = render("instance", response.response_entity, call.dialect.media)
+        return Answer(response.status_code, body, call.dialect.media)
 
     def _say_get_heartbeat(self, key: str) -> None:
         if key not in self._said_get_heartbeat:

@@ -93,19 +93,18 @@ def element(name: str, value: Any) -> bytes:
 
 
 def _element(name: str, value: Any, parts: list[str]) -> None:
-    if isinstance(value, list):
-        for each in value:
-            _element(name, each, parts)
-        return
     tag = _tag(name)
     if not isinstance(value, dict):
         parts.append(f"<{tag}>{_text(str(value))}</{tag}>")
         return
     attributes = _attributes(name, value)
-    parts.append(f"<{tag}{''.join(f' {key[1:]}={quoteattr(_clean(str(value[key])))}' for key in attributes)}>")
+    parts.append(f"<{tag}{''.join(f' {key[1:]}={_quoted(str(value[key]))}' for key in attributes)}>")
     for key, below in value.items():
         if key == "$" and name in PORTS:
             parts.append(str(below))
+        elif isinstance(below, list):
+            for each in below:
+                _element(key, each, parts)
         elif key not in attributes:
             _element(key, below, parts)
     parts.append(f"</{tag}>")
@@ -139,6 +138,10 @@ def _escaped_character(character: str, index: int) -> str:
 
 def _text(text: str) -> str:
     return text if _PLAIN.fullmatch(text) else escape(_clean(text))
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if '"' not in text and _PLAIN.fullmatch(text) else quoteattr(_clean(text))
 
 
 def _clean(text: str) -> str:

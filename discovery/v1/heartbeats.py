@@ -7,21 +7,27 @@ from collections import Counter
 from discovery import clock
 from discovery.answer import Answer
 from discovery.driver import Driver
+from discovery.hearer import Hearer
 from discovery.v1 import decode
 from discovery.v1.answers import Answers
 from discovery.v1.shapes import Beaten
 
 
 class Heartbeats:
-    def __init__(self, driver: Driver, answers: Answers) -> None:
+    def __init__(self, driver: Driver, answers: Answers, hearer: Hearer | None = None) -> None:
+        self._hearer = hearer
         self._driver = driver
         self._node = driver.node
         self._answers = answers
 
     def beat(self, body: bytes) -> Answer:
         keys = decode.keys(body)
-        origin = self._node.origin
-        others = self._node.renew_all(keys, clock.now())
+        origin, now = self._node.origin, clock.now()
+        others = self._node.renew_all(keys, now)
+        if self._hearer is not None:
+            for key in keys:
+                if others.get(key) != "unknown":
+                    self._hearer.heard("Heartbeat", key, now)
         if not others and origin == self._node.origin:  # nothing to send, no news: no step of the driver's
             return self._answers.whole(Beaten(renewed=len(keys), stale=self._answers.stale))
         self._driver.perform()

@@ -10,24 +10,36 @@ from cachetools import LRUCache
 from discovery import clock, frames
 from discovery.answer import Answer
 from discovery.driver import Driver
+from discovery.hearer import Action, Hearer
 from discovery.limits import Bucket
 from discovery.record import key_of
 from discovery.registry import Registry
 from discovery.v1 import decode
 from discovery.v1.answers import JSON, Answers
 from discovery.v1.shapes import Held, Registered
+from discovery.zowe.onboarding import Onboarding
 from shared.errors import Gone, NotFound
 
 log = logging.getLogger("plexmesh.discovery.v1")
 
 
 class Instances:
-    def __init__(self, registry: Registry, driver: Driver, answers: Answers, bucket: Bucket) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        driver: Driver,
+        answers: Answers,
+        bucket: Bucket,
+        onboarding: Onboarding,
+        hearer: Hearer | None = None,
+    ) -> None:
+        self._hearer = hearer
         self._registry = registry
         self._driver = driver
         self._node = driver.node
         self._answers = answers
         self._bucket = bucket
+        self._onboarding = onboarding
         self._said: LRUCache[str, bool] = LRUCache(1000)
 
     def register(self, body: bytes) -> Answer:
@@ -37,21 +49,28 @@ class Instances:
         fields = [f"instances[{index}]" for index in range(len(new))] if many else [""]
         try:
             records = self._registry.register_all(
-                [each.registration() for each in new], [each.gen or 0 for each in new], now, fields
+                [self._onboarding.prepared(each.registration()) for each in new],
+                [each.gen or 0 for each in new],
+                now,
+                fields,
             )
         except Gone as error:
             self._say_conflict(str(error))
             raise
         finally:
             self._driver.perform()
+        for record in records:
+            self._heard("Register", record.key, now)
         held = [Held(key=each.key, gen=each.gen, rev=each.rev) for each in records]
         return self._answers.whole(Registered(owner=self._node.origin, instances=held, stale=self._answers.stale))
 
     async def remove(self, request: web.Request) -> web.StreamResponse:
+        key, now = _key(request), clock.now()
         try:
-            self._registry.remove(_key(request), int(request.query.get("gen", 0)), clock.now())
+            self._registry.remove(key, int(request.query.get("gen", 0)), now)
         finally:
             self._driver.perform()
+        self._heard("Cancel", key, now)
         return web.Response(status=204, headers=self._answers.headers())
 
     async def instances(self, request: web.Request) -> web.StreamResponse:
@@ -66,6 +85,10 @@ class Instances:
         if held is None:
             raise NotFound(f"{key}: no such instance")
         return web.Response(body=frames.encoded(held), content_type=JSON, headers=self._answers.headers())
+
+    def _heard(self, action: Action, key: str, now: float) -> None:
+        if self._hearer is not None:
+            self._hearer.heard(action, key, now)
 
     def _say_conflict(self, text: str) -> None:
         """Two processes with one id, said once."""

@@ -20,6 +20,7 @@ import pytest
 
 from shared.wire import Del, Instance, Mark, Put, checksum
 from tests.fakes import until
+from tests.integration.discovery_rig import DiscoveryNode, running
 from tests.integration.launcher_rig import poll, request
 
 HOST = f"127.0.70.{os.getpid() % 250 + 1}"
@@ -154,14 +155,14 @@ async def test_xml_registrations(client: aiohttp.ClientSession) -> None:
     body = (
         "<instance><instanceId>x-1</instanceId><hostName>h.test</hostName><app>XML</app><ipAddr>192.0.2.1</ipAddr>"
         '<port enabled="true">8080</port><dataCenterInfo class="x"><name>MyOwn</name></dataCenterInfo>'
-        "<metadata><apiml.service.title>Mail</apiml.service.title><k__1>v</k__1></metadata></instance>"
+        "<metadata><zone.name>north</zone.name><k__1>v</k__1></metadata></instance>"
     )
     headers = {"Content-Type": "application/xml; charset=utf-8"}
     async with client.post("/eureka/apps/XML", data=body, headers=headers) as answer:
         assert (answer.status, await answer.read()) == (204, b"")
     async with client.get("/eureka/apps/XML/x-1", headers=JSON) as answer:
         instance = (await answer.json())["instance"]
-    assert instance["metadata"] == {"apiml.service.title": "Mail", "k_1": "v"}
+    assert instance["metadata"] == {"zone.name": "north", "k_1": "v"}
     assert instance["port"] == {"$": 8080, "@enabled": "true"}
 
 
@@ -347,3 +348,11 @@ def test_it_ends_in_order_on_sigterm(tmp_path: Path) -> None:
     events = [json.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()]
     assert "node.leaving" in events
     assert not [event for event in events if "failed" in event]
+
+
+def test_heartbeats_by_get_can_be_switched_off(tmp_path: Path) -> None:
+    node = DiscoveryNode(tmp_path, "LPAR1", HOST.replace("127.0.70.", "127.0.71."), heartbeat_by_get="false")
+    with running(node):
+        node.register("i1", lease_s=1)
+        path = "ORDERS/i1?status=UP&lastDirtyTimestamp="
+        poll("it ran out, read or not", lambda: node.eureka("GET", path) == 404)

@@ -29,6 +29,7 @@ from discovery.eureka.call import call_of
 from discovery.eureka.lists import Lists
 from discovery.keyring import new_key, parse
 from discovery.node import Node
+from discovery.policy import Policy
 from discovery.registration import Registration
 from discovery.registry import Registry
 from discovery.traffic import Traffic
@@ -341,6 +342,25 @@ async def test_both_ways_say_what_is_stale() -> None:
         answers, count = await both(post("heartbeats", {"keys": []}))
     assert count == 1
     assert b"X-Plexmesh-Stale: true" in answers[0][1]
+
+
+@pytest.mark.parametrize("path", ["apps/", "apps/delta", "apps/MAIL", "vips/smtp"])
+async def test_lists_wait_for_a_joining_node_and_then_say_that_they_may_be_stale(path: str) -> None:
+    hold_s = 0.5
+    front = Front(a_node(now=clock.now(), seeds=["http://b"], policy=Policy(hold_s=hold_s)))
+    assert not front.node.covered
+    async with front.open():
+        await say(register("Connection: close"))
+        begun = clock.now()
+        asked = [asyncio.create_task(both(eureka("GET", f"/eureka/{path}"))) for _ in range(3)]
+        (beat,) = await say(eureka("PUT", "/eureka/apps/MAIL/m-1", "Connection: close"))
+        assert beat.startswith(b"HTTP/1.1 200 ")
+        assert not any(each.done() for each in asked), "heartbeats do not wait"
+        for answers, count in await asyncio.gather(*asked):
+            assert count == 1
+            assert answers[0][0] == b"HTTP/1.1 200 OK"
+            assert b"X-Plexmesh-Stale: true" in answers[0][1]
+    assert clock.now() - begun >= hold_s
 
 
 async def test_both_ways_hold_the_same_pace() -> None:
