@@ -26,8 +26,21 @@ lint: $(VENV)/installed-test ## style, types, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+# $(call debian,COMMAND,PACKAGES): root gets them; else they are named, and the tests that need them skip by name.
+define debian
+	@command -v $(1) >/dev/null || if [ "$$(id -u)" = 0 ]; then echo "installing the Debian packages $(2)"; \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $(2) >/dev/null; \
+		else echo "$(1) is missing, tests that need it are skipped: sudo apt-get install $(2)"; fi
+endef
+
 deps: $(VENV)/installed-test ## what the tests need besides Python packages
-	@echo "deps: the tests need no Debian packages yet"
+	$(call debian,npm,nodejs npm)
+	@! command -v npm >/dev/null || $(MAKE) --no-print-directory node_modules/installed
+
+node_modules/installed: package.json package-lock.json
+	@echo "installing what the tests need into node_modules"
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
 bench: $(VENV)/installed-test ## measurements beside other people's software; results are kept in bench/README.md
 	$(BIN)/python -P bench/gateway_smoke.py
@@ -46,7 +59,7 @@ drills:
 	@echo "make $@: not built yet" && exit 1
 
 clean: ## remove what was installed and all data
-	rm -rf $(VENV) .plexmesh
+	rm -rf $(VENV) node_modules .plexmesh
 
 $(VENV)/python:
 	@test "$$(uname -s)" = Linux || { echo "make up needs Linux (or WSL2); elsewhere: docker compose up"; exit 2; }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import random
 import secrets
+import socket
 
 from aiohttp import web
 
@@ -43,6 +45,9 @@ from shared.events import Events
 from shared.lifecycle import Lifecycle
 
 log = logging.getLogger("plexmesh.discovery")
+
+ACCEPTED_S = 0.1
+"""A node that stops goes on accepting for so long after it has refused new connections."""
 
 TOLD_S = 1.0
 """At its end a node waits so long for its peers to know, and once more for what was written while it drained."""
@@ -106,12 +111,20 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     await snapshots.last()
     watch.close()
     events.close()
-    server.close()
+    await stop_listening(server, listener)
     await runner.cleanup()
     doorway.close()
     await driver.close()
     peers.close()
     await replicator.close()
+
+
+async def stop_listening(server: asyncio.Server, listener: socket.socket) -> None:
+    """Take those who wait to be accepted, then close: one client of Eureka's hangs for good after a reset."""
+    with contextlib.suppress(OSError):
+        net.refuse_handshakes(listener)
+    await asyncio.sleep(ACCEPTED_S)
+    server.close()
 
 
 def new_policy(config: DiscoveryConfig) -> Policy:

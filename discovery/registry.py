@@ -224,9 +224,12 @@ class Registry:
         return abs(self.node.wall_ms(self._now) - written_ms(known[1].rev)) <= within_s * 1000
 
     def _gen(self, given: Registration, now: float) -> int:
-        """The process this is: its own stamp, or the time of arrival."""
-        gen = (given.dirty_ms or self.node.wall_ms(now)) << GEN_SHIFT
+        """The process this is: its own stamp, or the time of arrival. One that says DOWN is no new one: its goodbye may
+        be on its way from another node, and is to count."""
         known = self.node.view.known(given.key)
+        if known is not None and known[1].live and given.status == "DOWN":
+            return known[1].gen
+        gen = (given.dirty_ms or self.node.wall_ms(now)) << GEN_SHIFT
         return gen if known is None else self._newer(gen, known[1])
 
     @staticmethod

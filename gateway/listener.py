@@ -12,16 +12,15 @@ accepted and dropped; it goes on as soon as connections have ended, looked at ev
 
 from __future__ import annotations
 
-import array
 import asyncio
 import contextlib
 import errno
 import logging
 import socket
-import struct
 
 from gateway.datapath import DataPath
 from gateway.downstream import Downstream
+from shared import net
 
 log = logging.getLogger("plexmesh.gateway")
 
@@ -30,11 +29,6 @@ BATCH = 64
 
 PAUSE_S = 0.1
 FULL = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
-
-
-SO_ATTACH_FILTER = 26  # linux/socket.h; Python does not name it
-NO_SYN = ((0x30, 0, 0, 13), (0x54, 0, 0, 0x12), (0x15, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
-"""Classic BPF over a TCP header: load the flags, keep SYN and ACK, drop when it is SYN alone, else let pass."""
 
 
 class Listener:
@@ -56,7 +50,7 @@ class Listener:
         if self._paused is not None:
             self._paused.cancel()
         with contextlib.suppress(OSError):  # without the filter a few resets are possible, nothing else
-            refuse_handshakes(self._sock)
+            net.refuse_handshakes(self._sock)
         for _ in range(2):  # those that were under way end within microseconds
             while self._accept():
                 pass
@@ -105,9 +99,3 @@ class Listener:
         self._paused = None
         self._loop.add_reader(self._sock, self._ready)
         self._ready()
-
-
-def refuse_handshakes(sock: socket.socket) -> None:
-    """From now on the kernel drops the SYNs that reach this listening socket. Raises OSError."""
-    program = array.array("B", b"".join(struct.pack("HBBI", *each) for each in NO_SYN))
-    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", len(NO_SYN), program.buffer_info()[0]))

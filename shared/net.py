@@ -3,12 +3,16 @@
 SO_REUSEPORT hides that a port is taken, so every own listener is bound plainly. Outgoing sockets are bound to the
 LPAR's address, or on loopback every caller would look like 127.0.0.1; with IP_BIND_ADDRESS_NO_PORT the port is chosen
 at connect, so that many sockets to different peers may share one.
+
+Closing a listening socket resets every connection that waits in its queue, so handshakes are refused first.
 """
 
 from __future__ import annotations
 
+import array
 import errno
 import socket
+import struct
 
 import aiohttp
 from aiohttp.connector import AddrInfoType
@@ -17,6 +21,10 @@ from shared.errors import AddressInUse, ConfigError
 
 IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; Python names it from 3.12 on
 BACKLOG = 1024
+
+SO_ATTACH_FILTER = 26  # linux/socket.h; Python does not name it
+NO_SYN = ((0x30, 0, 0, 13), (0x54, 0, 0, 0x12), (0x15, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
+"""Classic BPF over a TCP header: load the flags, keep SYN and ACK, drop when it is SYN alone, else let pass."""
 
 
 def listen(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
@@ -34,6 +42,12 @@ def listen(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
         sock.close()
         raise _listen_error(host, port, error) from error
     return sock
+
+
+def refuse_handshakes(sock: socket.socket) -> None:
+    """From now on the kernel drops the SYNs that reach this listening socket. Raises OSError."""
+    program = array.array("B", b"".join(struct.pack("HBBI", *each) for each in NO_SYN))
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", len(NO_SYN), program.buffer_info()[0]))
 
 
 def _listen_error(host: str, port: int, error: OSError) -> Exception:

@@ -285,6 +285,17 @@ def test_a_late_down_leaves_no_ghost_at_another_node_either() -> None:
     assert KEY in other.node.view
 
 
+def test_who_says_down_is_no_new_process_so_its_goodbye_at_another_node_counts() -> None:
+    registry = new()
+    registry.register(given(), 0.0)
+    gen = registry.node.view.get(KEY)[1].gen  # type: ignore[index]
+    registry.register(given(status="DOWN", dirty_ms=WALL_MS + 9), 1.0)
+    assert registry.node.view.get(KEY)[1].gen == gen  # type: ignore[index]
+    assert (registry.get(KEY).status, registry.get(KEY).dirty_ms) == ("DOWN", WALL_MS + 9)
+    registry.register(given(dirty_ms=WALL_MS + 10), 2.0)
+    assert registry.node.view.get(KEY)[1].gen > gen  # type: ignore[index]
+
+
 def test_what_shows_through_an_override_of_a_eureka_server_is_the_instances_own_word() -> None:
     registry = new()
     registry.register(given(status="OUT_OF_SERVICE", override="OUT_OF_SERVICE"), 0.0, replicated=True)
