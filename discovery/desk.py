@@ -36,9 +36,7 @@ class Desk:
         if not head.target.startswith(PREFIXES):
             return None
         path, _, query = head.target.decode().partition("?")
-        call = call_of(
-            head.method.decode(), path, query, lambda name: head.fields.get(name.lower().encode(), b"").decode()
-        )
+        call = call_of(head.method.decode(), path, query, head.field)
 
         def answer(body: bytes) -> Answer | Awaitable[Answer]:
             return self._eureka.answer(call, body)
