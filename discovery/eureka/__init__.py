@@ -5,8 +5,10 @@
     document, render               Registration → Eureka's instance document → JSON or XML, full or compact
     pieces, vips, delta            what is kept of the visible instances: their bytes, addresses, last changes
     facts                          what a server says of itself
+    batch, inbound, outbox         what real Eureka servers and this node tell each other
                                    (all of these: core)
     lists                          lists as bytes that are ready when they are asked for
+    replicator                     tells it to them (`eurekaPeers`)
     api                            the operations
 
 Invariants: a list, its hash and its version are of one moment; a delta's version is equal exactly where it says the

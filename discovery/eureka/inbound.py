@@ -7,14 +7,15 @@
 
 All of it is taken in as `replicated` and never told to a Eureka server again: they all talk to each other themselves.
 A heartbeat for what is older here may bring an operator's override, which is stored although the rest is to follow. An
-override that stands already is only a renewal: several nodes may be told the same and need not all write it.
+override that stands already is only a renewal: several nodes may be told the same and need not all write it. A server
+that got no answer says its batch again: who leaves and comes back in it, and is here already, does not leave once more.
 
 Source: Netflix Eureka, PeerReplicationResource and InstanceResource.renewLease.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -35,7 +36,11 @@ class Inbound:
 
     def answer(self, body: bytes, now: float) -> bytes:
         """To a batch. Raises BadInput, Unparsable: it is none."""
-        return encode_responses([self.respond(item, now) for item in decode_items(body)])
+        items = decode_items(body)
+        again = self._said_again(items)
+        return encode_responses(
+            [Response(OK) if index in again else self.respond(item, now) for index, item in enumerate(items)]
+        )
 
     def respond(self, item: Item | None, now: float) -> Response:
         if item is None or not item.app_name or not item.id:
@@ -68,6 +73,24 @@ class Inbound:
         except BadInput:
             return False
         return True
+
+    def _said_again(self, items: Sequence[Item | None]) -> set[int]:
+        """Which are cancellations from before a registration that is held here."""
+        stamps: dict[str, int] = {}  # of the registrations further on
+        found = set()
+        for index in reversed(range(len(items))):
+            item = items[index]
+            if item is None:
+                continue
+            key = key_of(item.app_name.lower(), item.id)
+            if item.action == "Register":
+                stamps[key] = item.last_dirty_timestamp or 0
+            elif item.action == "Cancel" and self._holds(key, stamps.get(key, 0)):
+                found.add(index)
+        return found
+
+    def _holds(self, key: str, dirty_ms: int) -> bool:
+        return dirty_ms > 0 and self._registry.compare(key, dirty_ms) in ("same", "newer")
 
     def _register(self, item: Item, now: float) -> Response:
         if item.instance_info is None:

@@ -83,6 +83,7 @@ class Replicator:
         urls = [URL(each) for each in config.eureka_peers]
         others = [url for url in urls if (url.host, url.port) != (config.host, config.port)]
         self._peers = [Peer(url, self._session, registry, driver, events) for url in others]
+        self._tasks: list[asyncio.Task[None]] = []
 
     def heard(self, action: Action, key: str, now: float, status: str = "") -> None:
         for peer in self._peers:
@@ -94,8 +95,8 @@ class Replicator:
 
     def spawn(self, lifecycle: Lifecycle) -> None:
         for peer in self._peers:
-            lifecycle.spawn(f"eureka to {peer.url}", peer.run)
-            lifecycle.spawn(f"eureka from {peer.url}", peer.learn)
+            self._tasks.append(lifecycle.spawn(f"eureka to {peer.url}", peer.run))
+            self._tasks.append(lifecycle.spawn(f"eureka from {peer.url}", peer.learn))
 
     async def last(self, at_most_s: float) -> None:
         """This node stops: tell what is still to be told, but no longer than that."""
@@ -104,6 +105,9 @@ class Replicator:
                 await asyncio.gather(*(peer.last() for peer in self._peers))
 
     async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._session.close()
 
 
@@ -136,6 +140,7 @@ class Peer:
     # --- what it is told
 
     async def run(self) -> None:
+        self.outbox.failed("refused", clock.now())  # what was on the way when this task failed, if it did
         while True:
             await self._due()
             await self._send()
@@ -219,8 +224,7 @@ class Peer:
         except TimeoutError as error:
             raise Failed("busy", f"no answer within {READ_S} s") from error
         except (aiohttp.ClientError, OSError) as error:
-            number = getattr(error, "errno", None)
-            raise Failed("unreachable", os.strerror(number) if number else f"{type(error).__name__}") from error
+            raise Failed("unreachable", _reason(error)) from error
         if answer.status == 503:
             raise Failed("busy", "answered 503")
         if answer.status // 100 != 2:
@@ -237,3 +241,10 @@ class Peer:
             self._events.emit("eureka_peer.failing", url=self.url, reason=why)
         else:
             self._events.emit("eureka_peer.up", url=self.url)
+
+
+def _reason(error: Exception) -> str:
+    """Without what differs from one time to the next: it is said once."""
+    if isinstance(error, OSError):
+        return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+    return str(error) or type(error).__name__

@@ -21,6 +21,7 @@ from pathlib import Path
 from discovery import clock
 from discovery.config import DiscoveryConfig
 from discovery.driver import Driver
+from discovery.hearer import Action, Hearer
 from discovery.registration import Registration, unpack
 from discovery.registry import Registry
 from discovery.zowe import files
@@ -38,7 +39,13 @@ class Static:
     """`collection` is what is defined now, `refusals` what is wrong with it."""
 
     def __init__(
-        self, config: DiscoveryConfig, registry: Registry, driver: Driver, onboarding: Onboarding, events: Events
+        self,
+        config: DiscoveryConfig,
+        registry: Registry,
+        driver: Driver,
+        onboarding: Onboarding,
+        events: Events,
+        hearer: Hearer | None = None,
     ) -> None:
         self.collection = Collection()
         self.refusals: tuple[Refusal, ...] = ()
@@ -50,6 +57,7 @@ class Static:
         self._driver = driver
         self._onboarding = onboarding
         self._events = events
+        self._hearer = hearer
         self._scan = files.Scan()
         self._said: dict[str, Registration] = {}
         self._one_at_a_time = asyncio.Lock()
@@ -105,6 +113,7 @@ class Static:
         """Raises BadInput."""
         if self._said.get(given.key) != given or self._registry.renew(given.key, 0, now) == "unknown":
             self._registry.keep(given, now)
+        self._heard("Heartbeat", given.key, now)
         self._driver.perform()
 
     def _keep_old(self, key: str, now: float) -> Registration:
@@ -115,9 +124,15 @@ class Static:
     def _withdraw(self, keys: list[str], now: float) -> None:
         for key in keys:
             self._registry.cancel(key, now)
+            self._heard("Cancel", key, now)
             self._driver.perform()
         if keys:
             self._events.emit("definitions.withdrawn", instances=keys)
+
+    def _heard(self, action: Action, key: str, now: float) -> None:
+        """A Eureka server that does not know an instance which beats asks for it."""
+        if self._hearer is not None:
+            self._hearer.heard(action, key, now)
 
     def _set_rules(self) -> None:
         if self._onboarding.rules == self.collection.rules:

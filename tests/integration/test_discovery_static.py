@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.config import GatewayConfig
+from tests.contract.eureka_peer import Answer, FakePeer, Items
 from tests.fakes import RawInstance, answering, until
 from tests.fakes import running as running_parts
 from tests.integration.discovery_rig import PORT, DiscoveryNode, running
@@ -104,6 +105,23 @@ def title(node: DiscoveryNode) -> str | None:
 
 
 # --- one node
+
+
+def test_eureka_servers_hear_of_static_instances(tmp_path: Path, defs: Path) -> None:
+    def know_nobody(items: Items) -> Answer:
+        return Answer(200, {"responseList": [{"statusCode": 404} for _ in items]})
+
+    file = stockroom(defs)
+    with FakePeer(HOST2, 8761) as server:
+        server.answers = [know_nobody] * 3
+        node = a_node(tmp_path, eureka_peers=server.url)
+        with running(node):
+            poll("it asked for what it did not know", lambda: ("Register", STOCK[10:]) in server.said("STOCKROOM"))
+            said = len(server.said("STOCKROOM"))
+            poll("it hears more", lambda: len(server.said("STOCKROOM")) > said)
+            file.unlink()
+            poll("it hears the end", lambda: server.said("STOCKROOM")[-1][0] == "Cancel")
+    assert server.said("STOCKROOM")[0] == ("Heartbeat", STOCK[10:])
 
 
 def test_a_definition_is_listed_and_a_bad_one_beside_it_is_named(node: DiscoveryNode, defs: Path) -> None:
