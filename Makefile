@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help up down demo test lint deps bench soak drills test-ha clean
+.PHONY: help up down demo test lint deps bench soak drills test-ha test-eureka clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
@@ -35,6 +35,7 @@ endef
 
 deps: $(VENV)/installed-test ## what the tests need besides Python packages
 	$(call debian,npm,nodejs npm)
+	$(call debian,chromium,chromium)
 	@! command -v npm >/dev/null || $(MAKE) --no-print-directory node_modules/installed
 
 node_modules/installed: package.json package-lock.json
@@ -45,12 +46,23 @@ node_modules/installed: package.json package-lock.json
 bench: $(VENV)/installed-test ## measurements beside other people's software; results are kept in bench/README.md
 	$(BIN)/python -P bench/gateway_smoke.py
 	$(BIN)/python -P -m bench.registry
+	$(BIN)/python -P -m bench.eureka
 
 soak: $(VENV)/installed-test ## simulated histories for MINUTES (60), with new seeds each time
 	PLEXMESH_SIM_SECONDS=$$(($(MINUTES) * 60)) $(BIN)/pytest tests/sim -k more_histories -s --timeout 0
 
 test-ha: $(VENV)/installed-test ## compose on a real Docker engine: kill a container under load
 	PLEXMESH_HA=1 $(BIN)/pytest tests/ha -s
+
+EUREKA_SERVER := tests/peers/eureka-server
+
+test-eureka: $(VENV)/installed-test $(EUREKA_SERVER)/target/eureka-server.jar ## as peers of real Eureka servers (Java)
+	PLEXMESH_EUREKA=1 $(BIN)/pytest tests/peers -s
+
+$(EUREKA_SERVER)/target/eureka-server.jar: $(EUREKA_SERVER)/pom.xml $(shell find $(EUREKA_SERVER)/src -type f)
+	$(call debian,mvn,maven default-jdk-headless)
+	@echo "building a real Eureka server"
+	@mvn -q -B -f $(EUREKA_SERVER)/pom.xml package
 
 demo: $(VENV)/installed ## one minute: kill an LPAR under load, bring it back, see what the callers saw
 	@exec $(BIN)/plexmesh demo

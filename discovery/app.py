@@ -17,6 +17,8 @@ from discovery import clock, disk
 from discovery.api import Api
 from discovery.auth import Verifier
 from discovery.config import DiscoveryConfig
+from discovery.dashboard.comings import Comings
+from discovery.dashboard.page import Dashboard
 from discovery.desk import Desk
 from discovery.doorway import Doorway
 from discovery.driver import Driver
@@ -65,7 +67,8 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     watch = Watch(node, config.watch_buffer_bytes, config.watchers_max)
     registry = Registry(node, config.instances_per_service)
     peers = Peers(config, lambda: keys.ring, traffic)
-    driver = Driver(node, peers.call, watch, [lists], events)
+    comings = Comings(node)
+    driver = Driver(node, peers.call, watch, [lists, comings], events)
     peers.lost = driver.look_at
     snapshots = Snapshots(disk.path_of(config.data, config.lpar), node.image, config.snapshot_s, events)
     vitals = Application("discovery", config, events, why=node.why_not_ready, parts=lambda: health(node, snapshots))
@@ -77,9 +80,11 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     hearer = replicator if config.eureka_peers else None
     api = Api(config, driver, registry, watch, onboarding, hearer)
     eureka = EurekaApi(registry, driver, lists, onboarding, hearer, config.heartbeat_by_get)
-    static = Static(config, registry, driver, onboarding, events)
+    static = Static(config, registry, driver, onboarding, events, hearer)
     for room in (vitals, api, eureka, StaticApi(static)):
         app.add_routes(room.routes())
+    dashboard = Dashboard(config, node, comings, events, replicator.peers, lambda: static.refusals)
+    dashboard.install(app)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
     assert runner.server is not None
@@ -116,6 +121,7 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     doorway.close()
     await driver.close()
     peers.close()
+    await dashboard.close()
     await replicator.close()
 
 

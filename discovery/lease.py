@@ -67,6 +67,11 @@ class Leases:
         """Seconds since the last renewal, by the lease clock."""
         return self._time(now) - self._ends[key] + self._terms[key]
 
+    def left(self, key: str, now: float) -> float | None:
+        """Seconds until it runs out, by the lease clock; below zero it is due, None: not ours."""
+        end = self._ends.get(key)
+        return None if end is None else end - self._time(now)
+
     def sweep(self, now: float) -> list[str]:
         """Advance the lease clock; the instances whose lease has run out (they stay until `end`)."""
         clock = self._time(now)

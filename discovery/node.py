@@ -118,6 +118,10 @@ class Node:
         """How many leases this node owns."""
         return len(self._replica.leases)
 
+    def lease_left(self, key: str, now: float) -> float | None:
+        """Seconds until an own lease runs out, below zero while a guard keeps it; None: it is not this node's."""
+        return self._replica.leases.left(key, now)
+
     @property
     def told(self) -> bool:
         """Whether every peer that is there has all this node has written."""

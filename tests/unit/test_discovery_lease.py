@@ -47,3 +47,17 @@ def test_the_age_is_since_the_last_renewal() -> None:
     leases.sweep(1.0)
     leases.renew("a", 1.5)
     assert leases.age("a", 2.0) == 0.5
+
+
+def test_what_is_left_of_a_lease() -> None:
+    leases = Leases()
+    assert leases.left("a", 0.0) is None
+    leases.grant("a", 15, 0.0)
+    leases.sweep(1.0)
+    leases.renew("a", 1.5)
+    assert leases.left("a", 2.0) == 14.5
+    for now in range(2, 18):
+        leases.sweep(now)
+    assert leases.left("a", 17.0) == -0.5
+    leases.end("a")
+    assert leases.left("a", 17.0) is None
