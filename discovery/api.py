@@ -14,6 +14,7 @@ from importlib.metadata import version
 import msgspec
 from aiohttp import web
 
+from discovery import bodies
 from discovery.answer import Answer, response
 from discovery.config import DiscoveryConfig
 from discovery.driver import Driver
@@ -110,7 +111,7 @@ class Api:
 
     def _read(self, quick: Quick) -> Handler:
         async def handler(request: web.Request) -> web.StreamResponse:
-            return response(quick(await decode.body(request, self.body_bytes)))
+            return response(quick(await bodies.read(request, self.body_bytes)))
 
         return handler
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import random
@@ -23,7 +24,7 @@ from discovery.desk import Desk
 from discovery.doorway import Doorway
 from discovery.driver import Driver
 from discovery.entrance import Entrance
-from discovery.eureka.api import EurekaApi
+from discovery.eureka.api import BATCH_FACTOR, EurekaApi
 from discovery.eureka.lists import Lists
 from discovery.eureka.replicator import Replicator
 from discovery.image import Image
@@ -71,16 +72,17 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     driver = Driver(node, peers.call, watch, [lists, comings], events)
     peers.lost = driver.look_at
     snapshots = Snapshots(disk.path_of(config.data, config.lpar), node.image, config.snapshot_s, events)
-    vitals = Application("discovery", config, events, why=node.why_not_ready, parts=lambda: health(node, snapshots))
-    vitals.metrics.register(NodeMetrics(driver, watch, traffic, snapshots))
     replicator = Replicator(config, registry, driver, events)
+    hearer = replicator if config.eureka_peers else None
+    static = Static(config, registry, driver, onboarding, events, hearer)
+    parts = functools.partial(health, node, snapshots, static)
+    vitals = Application("discovery", config, events, why=node.why_not_ready, parts=parts)
+    vitals.metrics.register(NodeMetrics(driver, watch, traffic, snapshots))
     vitals.metrics.register(EurekaPeerMetrics(replicator.peers))
 
-    app = web.Application(middlewares=[problem.middleware()], client_max_size=config.body_bytes)
-    hearer = replicator if config.eureka_peers else None
+    app = web.Application(middlewares=[problem.middleware()], client_max_size=config.body_bytes * BATCH_FACTOR)
     api = Api(config, driver, registry, watch, onboarding, hearer)
-    eureka = EurekaApi(registry, driver, lists, onboarding, hearer, config.heartbeat_by_get)
-    static = Static(config, registry, driver, onboarding, events, hearer)
+    eureka = EurekaApi(config, registry, driver, lists, onboarding, hearer)
     for room in (vitals, api, eureka, StaticApi(static)):
         app.add_routes(room.routes())
     dashboard = Dashboard(config, node, comings, events, replicator.peers, lambda: static.refusals)
@@ -95,12 +97,15 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     gc.freeze()
     events.emit("node.started", origin=node.origin, address=config.address, seeds=sorted(node.links))
 
-    lifecycle.spawn("driver", driver.run)
-    lifecycle.spawn("marks", watch.mark_regularly)
-    lifecycle.spawn("lists", lists.sweep_regularly)
-    lifecycle.spawn("snapshots", snapshots.run)
-    lifecycle.spawn("keys", keys.watch)
-    lifecycle.spawn("static", static.run)
+    for name, task in (
+        ("driver", driver.run),
+        ("marks", watch.mark_regularly),
+        ("lists", lists.sweep_regularly),
+        ("snapshots", snapshots.run),
+        ("keys", keys.watch),
+        ("static", static.run),
+    ):
+        lifecycle.spawn(name, task)
     replicator.spawn(lifecycle)
     service = plexmesh.Service(
         "discovery", host=config.host, port=config.port, lpar=config.lpar, discovery=[config.address]
@@ -108,10 +113,7 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     async with service:
         await lifecycle.stopped()
         events.emit("node.leaving", origin=node.origin)
-    driver.depart()
-    await driver.told(TOLD_S)
-    await asyncio.sleep(max(config.drain_s - TOLD_S, 0.0))
-    await driver.told(TOLD_S)
+    await say_goodbye(driver, config.drain_s)
     await replicator.last(TOLD_S)
     await snapshots.last()
     watch.close()
@@ -123,6 +125,14 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     peers.close()
     await dashboard.close()
     await replicator.close()
+
+
+async def say_goodbye(driver: Driver, drain_s: float) -> None:
+    """Tell the other nodes, answer for a while, and tell them what came meanwhile."""
+    driver.depart()
+    await driver.told(TOLD_S)
+    await asyncio.sleep(max(drain_s - TOLD_S, 0.0))
+    await driver.told(TOLD_S)
 
 
 async def stop_listening(server: asyncio.Server, listener: socket.socket) -> None:
@@ -166,8 +176,13 @@ def loaded(config: DiscoveryConfig, events: Events) -> Image | None:
     return image
 
 
-def health(node: Node, snapshots: Snapshots) -> dict[str, object]:
-    """What people should know although the node works: guards that are on, what is not confirmed, a disk that fails."""
-    guards = {guard.name: guard.why for guard in node.guards(clock.now()) if guard.on}
-    details = {"guards": guards, "stale": node.stale, "snapshotFailing": snapshots.failing}
+def health(node: Node, snapshots: Snapshots, static: Static) -> dict[str, object]:
+    """What people should know although the node works: guards that are on, what is not confirmed, a disk that fails,
+    definitions that are not served."""
+    details = {
+        "guards": {guard.name: guard.why for guard in node.guards(clock.now()) if guard.on},
+        "stale": node.stale,
+        "snapshotFailing": snapshots.failing,
+        "refusedDefinitions": [str(each) for each in static.refusals],
+    }
     return {"registry": {"status": "UP", "details": details}}

@@ -6,12 +6,13 @@ Not here: the answers (`discovery.api`, `discovery.eureka.api`).
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from functools import lru_cache
 
 from discovery.answer import Answer
 from discovery.api import Api
 from discovery.eureka.api import EurekaApi
-from discovery.eureka.call import call_of
-from discovery.express import Handler, Head
+from discovery.eureka.call import Manner, call_of, manner_of
+from discovery.express import KEPT_BLOCKS, Handler, Head, fields_of
 
 PREFIXES = (b"/eureka/", b"/v2/")
 
@@ -36,9 +37,15 @@ class Desk:
         if not head.target.startswith(PREFIXES):
             return None
         path, _, query = head.target.decode().partition("?")
-        call = call_of(head.method.decode(), path, query, head.field)
+        call = call_of(head.method.decode(), path, query, _manner(head.block))
 
         def answer(body: bytes) -> Answer | Awaitable[Answer]:
             return self._eureka.answer(call, body)
 
         return answer
+
+
+@lru_cache(maxsize=KEPT_BLOCKS)
+def _manner(block: bytes) -> Manner:
+    fields = fields_of(block) or {}
+    return manner_of(lambda name: fields.get(name.lower().encode(), b"").decode())

@@ -34,6 +34,8 @@ from discovery.stream import Stream, Streams
 Others = Callable[[], asyncio.Protocol]
 
 HEAD_BYTES = 4096
+KEPT_BLOCKS = 1024
+"""Blocks of fields that are kept as they were understood."""
 COPIED_BYTES = 65_536
 """A smaller body is written together with its head."""
 PATIENCE = 60
@@ -41,9 +43,8 @@ PATIENCE = 60
 
 UNUSUAL = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"trailer", b"http2-settings"})
 
-METHODS = rb"GET|PUT|POST|DELETE"
-
-_PLAIN = re.compile(rb"(%b) (/[!\"$-~]*) HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[\t -~]*\r\n){1,64})\r\n" % METHODS)
+_REQUEST = re.compile(rb"(GET|PUT|POST|DELETE) (/[!\"$-~]*) HTTP/1\.1")
+_FIELDS = re.compile(rb"(?:[A-Za-z0-9-]+:[\t -~]*\r\n){1,64}\r\n")
 _FIELD = re.compile(rb"([A-Za-z0-9-]+):[\t ]*(.*?)[\t ]*\r\n")
 _LENGTH = re.compile(rb"[0-9]{1,12}")
 
@@ -53,21 +54,12 @@ Handler = Callable[[bytes], Answer | Awaitable[Answer]]
 
 
 class Head(NamedTuple):
-    """Of a request; the names of its fields are in lower case."""
+    """Of a request. `block` is its fields as they came: clients repeat them, so what they mean is kept by it."""
 
     method: bytes
     target: bytes
-    fields: Mapping[bytes, bytes]
+    block: bytes
     length: int
-
-    def field(self, name: str) -> str:
-        """Its value, empty where there is none."""
-        return self.fields.get(_lower(name), b"").decode()
-
-
-@lru_cache(maxsize=64)
-def _lower(name: str) -> bytes:
-    return name.lower().encode()
 
 
 class Desk(Protocol):
@@ -87,17 +79,25 @@ class Desk(Protocol):
 
 def plain(head: bytes) -> Head | None:
     """None: aiohttp is to read it."""
-    found = _PLAIN.fullmatch(head)
-    if found is None:
+    line, _, block = head.partition(b"\r\n")
+    request = _REQUEST.fullmatch(line)
+    fields = fields_of(block) if request is not None else None
+    if request is None or fields is None:
         return None
-    lines = _FIELD.findall(found[3])
+    length = fields.get(b"content-length", b"" if request[1] == b"POST" else b"0")
+    return Head(request[1], request[2], block, int(length)) if _LENGTH.fullmatch(length) else None
+
+
+@lru_cache(maxsize=KEPT_BLOCKS)
+def fields_of(block: bytes) -> Mapping[bytes, bytes] | None:
+    """The fields of a plain head, by name in lower case; None: it is not plain."""
+    if not _FIELDS.fullmatch(block):
+        return None
+    lines = _FIELD.findall(block)
     fields = {name.lower(): value for name, value in lines}
-    if len(fields) < len(lines) or not UNUSUAL.isdisjoint(fields) or b"sec-websocket-" in found[3].lower():
+    if len(fields) < len(lines) or not UNUSUAL.isdisjoint(fields) or b"sec-websocket-" in block.lower():
         return None
-    length = fields.get(b"content-length", b"" if found[1] == b"POST" else b"0")
-    if not _LENGTH.fullmatch(length) or fields.get(b"connection", b"keep-alive").lower() != b"keep-alive":
-        return None
-    return Head(found[1], found[2], fields, int(length))
+    return fields if fields.get(b"connection", b"keep-alive").lower() == b"keep-alive" else None
 
 
 class Express(Stream):

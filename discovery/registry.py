@@ -74,7 +74,7 @@ class Registry:
             if older or (known and (replicated or held[0] == self.node.origin)):
                 self.node.renew(given.key, now)
                 return
-        self._write(completed, self._gen(given, now), now)
+        self.node.put(self._record(completed, self._gen(given, now)), now)
 
     def keep(self, given: Registration, now: float) -> None:
         """Register what is to be there for as long as somebody says so; said again, it is renewed wherever it is held.
@@ -106,10 +106,9 @@ class Registry:
 
     def renew(self, key: str, dirty_ms: int, now: float) -> Renewal:
         """`dirty_ms`: the client's lastDirtyTimestamp, 0 = not given; one newer than ours means: register again."""
-        if dirty_ms > 0:
-            held = self.node.view.get(key)
-            if held is not None and dirty_ms > unpack(held[1].body).dirty_ms:
-                return "unknown"
+        held = self.node.view.get(key) if dirty_ms > 0 else None
+        if held is not None and dirty_ms << GEN_SHIFT != held[1].gen and dirty_ms > unpack(held[1].body).dirty_ms:
+            return "unknown"
         return self.node.renew(key, now)
 
     def compare(self, key: str, dirty_ms: int) -> Standing:

@@ -32,7 +32,7 @@ class Line(asyncio.Protocol):
 
     def ask(self, request: bytes, then: Then) -> None:
         if self._lost:
-            then(0, b"")
+            asyncio.get_running_loop().call_soon(then, 0, b"")
             return
         self._then = then
         self._transport.write(request)

@@ -31,12 +31,13 @@ import msgspec
 from aiohttp import web
 from cachetools import LRUCache
 
-from discovery import clock
+from discovery import bodies, clock
 from discovery.answer import STALE, Answer, response
+from discovery.config import DiscoveryConfig
 from discovery.driver import Driver
 from discovery.eureka import facts
 from discovery.eureka.batch import Item
-from discovery.eureka.call import Call, call_of
+from discovery.eureka.call import Call, call_of, manner_of
 from discovery.eureka.decode import Unparsable, decode
 from discovery.eureka.inbound import Inbound
 from discovery.eureka.lists import Lists
@@ -52,6 +53,10 @@ log = logging.getLogger("plexmesh.discovery.eureka")
 
 OWNER_HEADER = "X-Plexmesh-Owner"
 TEXT = "text/plain"
+
+BATCH_FACTOR = 4
+"""What Eureka servers send in a batch may be so much larger than what a client sends: they do not cut it smaller."""
+
 BROKEN = Answer(500, b"an internal error; the log has the details", TEXT)
 
 Given = Answer | Awaitable[Answer]
@@ -69,16 +74,17 @@ class NotAllowed(PlexmeshError):
 class EurekaApi:
     def __init__(
         self,
+        config: DiscoveryConfig,
         registry: Registry,
         driver: Driver,
         lists: Lists,
         onboarding: Onboarding | None = None,
         hearer: Hearer | None = None,
-        heartbeat_by_get: bool = True,
     ) -> None:
         """`hearer` is told what clients say, but not what Eureka servers do."""
         self._onboarding = onboarding or Onboarding()
-        self._heartbeat_by_get = heartbeat_by_get
+        self._heartbeat_by_get = config.heartbeat_by_get
+        self._body_bytes = config.body_bytes
         self._hearer = hearer
         self._inbound = Inbound(registry)
         self._registry = registry
@@ -97,8 +103,10 @@ class EurekaApi:
     async def by_aiohttp(self, request: web.Request) -> web.Response:
         method = "GET" if request.method == "HEAD" else request.method
         url = request.rel_url
-        call = call_of(method, url.raw_path, url.raw_query_string, lambda name: request.headers.get(name, ""))
-        given = self.answer(call, await request.read() if request.body_exists else b"")
+        manner = manner_of(lambda name: request.headers.get(name, ""))
+        call = call_of(method, url.raw_path, url.raw_query_string, manner)
+        limit_bytes = self._body_bytes * (BATCH_FACTOR if call.steps[:1] == ["peerreplication"] else 1)
+        given = self.answer(call, await bodies.read(request, limit_bytes) if request.body_exists else b"")
         return response(given if isinstance(given, Answer) else await given)
 
     def answer(self, call: Call, body: bytes) -> Given:
@@ -131,11 +139,17 @@ class EurekaApi:
             case "DELETE", ["apps", app, instance]:
                 return self.cancel(call, app, instance)
             case "GET", ["apps"]:
-                return self._listed(call, lambda: self._lists.whole("apps", call.dialect, call.packed, clock.now()))
+                return self._listed(
+                    call, lambda: self._lists.whole("apps", call.dialect, call.manner.packed, clock.now())
+                )
             case "GET", ["apps", "delta"]:
-                return self._listed(call, lambda: self._lists.whole("delta", call.dialect, call.packed, clock.now()))
+                return self._listed(
+                    call, lambda: self._lists.whole("delta", call.dialect, call.manner.packed, clock.now())
+                )
             case "GET", ["apps", app]:
-                return self._listed(call, lambda: self._lists.app(app.lower(), call.dialect, call.packed, clock.now()))
+                return self._listed(
+                    call, lambda: self._lists.app(app.lower(), call.dialect, call.manner.packed, clock.now())
+                )
             case "GET", ["apps", app, instance]:
                 return self.show(call, app, instance)
             case "GET", ["instances", instance]:
@@ -161,18 +175,18 @@ class EurekaApi:
     # --- writing
 
     def register(self, call: Call, app: str, body: bytes) -> Answer:
-        given = decode(body, call.content_type, app)
-        if not call.replicated:  # else it has been through this where it came in
+        given = decode(body, call.manner.content_type, app)
+        if not call.manner.replicated:  # else it has been through this where it came in
             given = self._onboarding.prepared(self._onboarding.renamed(given))
         now = clock.now()
-        self._registry.register(given, now, call.replicated)
+        self._registry.register(given, now, call.manner.replicated)
         self._heard(call, "Register", given.key, now)
         self._driver.perform()
         return _empty(call, 204)
 
     def renew(self, call: Call, app: str, instance: str) -> Answer:
         key, dirty_ms, now = self._key(app, instance), _dirty_ms(call), clock.now()
-        if call.replicated:
+        if call.manner.replicated:
             return self._renew_for_server(call, key, dirty_ms, now)
         renewal = self._registry.renew(key, dirty_ms, now)
         if renewal != "ours":  # else there is nothing to send, and no news
@@ -255,7 +269,7 @@ class EurekaApi:
 
     def _vip(self, call: Call, kind: str, name: str) -> Body:
         address = Address(_KINDS[kind], name)
-        return self._lists.vip(address, call.dialect, call.packed, clock.now())
+        return self._lists.vip(address, call.dialect, call.manner.packed, clock.now())
 
     def _listed(self, call: Call, get: Callable[[], Body]) -> Given:
         if not self._node.covered:
@@ -274,7 +288,7 @@ class EurekaApi:
     def _whole(self, call: Call, body: bytes | None) -> Answer:
         if body is None:
             return Answer(404, b"", "")
-        headers = {"Content-Encoding": "gzip"} if call.packed else {}
+        headers = {"Content-Encoding": "gzip"} if call.manner.packed else {}
         if self._node.stale or not self._node.covered:
             headers[STALE] = "true"
         return Answer(200, body, call.dialect.media, headers)
@@ -297,7 +311,7 @@ class EurekaApi:
         return key
 
     def _heard(self, call: Call, action: Action, key: str, now: float, status: str = "") -> None:
-        if self._hearer is not None and not call.replicated:
+        if self._hearer is not None and not call.manner.replicated:
             self._hearer.heard(action, key, now, status)
 
     def _renew_for_server(self, call: Call, key: str, dirty_ms: int, now: float) -> Answer:

@@ -19,24 +19,33 @@ COMPACT = "X-Eureka-Accept"
 REPLICATION = "x-netflix-discovery-replication"
 
 
-class Call(NamedTuple):
-    """`replicated`: a Eureka server says what it was told, and does not want it back."""
+class Manner(NamedTuple):
+    """What the header fields say. `replicated`: a Eureka server says what it was told, and does not want it back."""
 
-    method: str
-    steps: list[str]
-    query: Mapping[str, str]
     dialect: Dialect
     packed: bool
     content_type: str
     replicated: bool
 
 
-def call_of(method: str, raw_path: str, raw_query: str, field: Callable[[str], str]) -> Call:
+class Call(NamedTuple):
+    method: str
+    steps: list[str]
+    query: Mapping[str, str]
+    manner: Manner
+
+    @property
+    def dialect(self) -> Dialect:
+        return self.manner.dialect
+
+
+def call_of(method: str, raw_path: str, raw_query: str, manner: Manner) -> Call:
+    return Call(method, segments(raw_path), parameters(raw_query) if raw_query else {}, manner)
+
+
+def manner_of(field: Callable[[str], str]) -> Manner:
     """`field` gives a header field's value, empty where there is none."""
-    return Call(
-        method=method,
-        steps=segments(raw_path),
-        query=parameters(raw_query) if raw_query else {},
+    return Manner(
         dialect=Dialect(media_type(field("Accept")), field(COMPACT).lower() == "compact"),
         packed="gzip" in field("Accept-Encoding").lower(),
         content_type=field("Content-Type").partition(";")[0].strip().lower(),

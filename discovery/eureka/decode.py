@@ -130,13 +130,15 @@ class _Fields:
 
     def text(self, name: str) -> str:
         value = self.of.get(name)
-        if value is None:
-            return ""
+        if isinstance(value, str):
+            return value
         if isinstance(value, dict | list):
             raise BadInput(f"{name}: expected text, got {value!r}")
-        return str(value)
+        return "" if value is None else str(value)
 
     def number(self, name: str, value: object, default: int) -> int:
+        if type(value) is int:
+            return value
         if value is None or value == "":
             return default
         try:

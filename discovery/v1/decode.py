@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
-from aiohttp import web
 
 from discovery.limits import MAX_METADATA_KEY_CHARS, MAX_METADATA_VALUE_CHARS
 from discovery.v1.shapes import EXPECTED, Beats, NewInstance, NewInstances
-from shared.errors import BadInput, TooLarge, nearest
+from shared.errors import BadInput, nearest
 
 Shape = TypeVar("Shape")
 
@@ -29,22 +28,6 @@ _beats = msgspec.json.Decoder(Beats)
 
 _AT = re.compile(r"(.*?)(?: - at `(?:key` in `)?\$(.*)`)?")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]|(\[\.\.\.\])")
-
-
-async def body(request: web.Request, limit_bytes: int) -> bytes:
-    """The whole body. Raises TooLarge, as soon as it is seen."""
-    if (request.content_length or 0) <= limit_bytes:
-        if request.content_length is not None:
-            return await request.read()
-        data = bytearray()
-        async for chunk in request.content.iter_any():
-            data += chunk
-            if len(data) > limit_bytes:
-                break
-        else:
-            return bytes(data)
-    given = request.content_length or f"more than {limit_bytes}"
-    raise TooLarge(f"body: {given} bytes, expected at most {limit_bytes}")
 
 
 def instances(data: bytes) -> tuple[list[NewInstance], bool]:

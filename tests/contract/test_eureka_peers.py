@@ -7,6 +7,8 @@ a whole node in front of a stand-in that is slow, busy, absent or talks nonsense
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import logging
 import os
@@ -21,7 +23,7 @@ from discovery.config import DiscoveryConfig
 from discovery.driver import Driver
 from discovery.eureka.api import EurekaApi
 from discovery.eureka.batch import decode_responses, encode_items
-from discovery.eureka.call import call_of
+from discovery.eureka.call import call_of, manner_of
 from discovery.eureka.inbound import Inbound, listed
 from discovery.eureka.lists import Lists
 from discovery.eureka.outbox import LINGER_S, Outbox
@@ -69,12 +71,12 @@ class Speaker:
         self.box = Outbox(self.registry)
         lists = Lists(node)
         driver = Driver(node, nobody, Watch(node, 1_000_000, 1), [lists], Events(logging.getLogger("test")))
-        self._api = EurekaApi(self.registry, driver, lists, hearer=self.box)
+        self._api = EurekaApi(DiscoveryConfig(), self.registry, driver, lists, hearer=self.box)
 
     def client(self, method: str, path: str, body: Any) -> int:
         path, _, query = path.partition("?")
         fields = {"Accept": "application/json", "Content-Type": "application/json"}
-        call = call_of(method, f"/eureka/{path}", query, lambda name: fields.get(name, ""))
+        call = call_of(method, f"/eureka/{path}", query, manner_of(lambda name: fields.get(name, "")))
         answer = self._api.answer(call, json.dumps(body).encode() if body else b"")
         assert hasattr(answer, "status")
         status: int = answer.status
@@ -284,3 +286,22 @@ def test_a_url_that_cannot_be_one_is_refused_by_name(url: str) -> None:
 def test_urls_end_with_a_slash() -> None:
     config = load(DiscoveryConfig, "discovery", ["--eureka-peers", "http://a:1/eureka, https://b/eureka/"], {})
     assert config.eureka_peers == ("http://a:1/eureka/", "https://b/eureka/")
+
+
+def test_a_batch_may_be_larger_than_what_clients_send(tmp_path: Path) -> None:
+    node = DiscoveryNode(tmp_path, "LPAR1", NODE, body_bytes=20_000)
+    with running(node):
+        item = {"appName": "MANY", "id": "none", "action": "Cancel", "status": "x" * 500}
+        answers = []
+        for count in (100, 200):
+            body = json.dumps({"replicationList": [item] * count}).encode()
+            answers.append(post(node, "peerreplication/batch/", body))
+        assert answers == [200, 413]
+        assert post(node, "apps/MANY", b" " * 20_001) == 413
+
+
+def post(node: DiscoveryNode, path: str, body: bytes) -> int:
+    connection = http.client.HTTPConnection(node.url.removeprefix("http://"), timeout=10)
+    with contextlib.closing(connection):
+        connection.request("POST", f"/eureka/{path}", body, {"Content-Type": "application/json"})
+        return connection.getresponse().status

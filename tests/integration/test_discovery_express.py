@@ -25,7 +25,7 @@ from discovery.doorway import Doorway
 from discovery.driver import Driver
 from discovery.entrance import Entrance
 from discovery.eureka.api import EurekaApi
-from discovery.eureka.call import call_of
+from discovery.eureka.call import call_of, manner_of
 from discovery.eureka.lists import Lists
 from discovery.keyring import new_key, parse
 from discovery.node import Node
@@ -64,7 +64,7 @@ class Front:
         self.driver = Driver(self.node, nobody, self.watch, [self.lists], Events(logging.getLogger("test")))
         registry = Breaking(self.node, self.config.instances_per_service)
         self.api = Api(self.config, self.driver, registry, self.watch)
-        self.eureka = EurekaApi(registry, self.driver, self.lists)
+        self.eureka = EurekaApi(self.config, registry, self.driver, self.lists)
 
     @asynccontextmanager
     async def open(self, idle_s: float = 60.0) -> AsyncIterator[Doorway]:
@@ -291,7 +291,7 @@ async def test_both_ways_answer_eurekas_calls_alike(front: Front, said: bytes, s
 @pytest.mark.parametrize("path", ["apps", "apps/delta", "apps/MAIL", "vips/smtp"])
 async def test_long_lists_are_made_in_turns_and_answered_alike(path: str) -> None:
     front = Front(instances_per_service=1000)
-    call = call_of("POST", "/eureka/apps/MAIL", "", lambda _: "")
+    call = call_of("POST", "/eureka/apps/MAIL", "", manner_of(lambda _: ""))
     for n in range(450):
         answer = front.eureka.answer(call, json.dumps({"instance": MAIL | {"instanceId": f"m-{n}"}}).encode())
         assert isinstance(answer, Answer)
