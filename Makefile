@@ -36,7 +36,7 @@ endef
 deps: $(VENV)/installed-test ## what the tests need besides Python packages
 	$(call debian,npm,nodejs npm)
 	$(call debian,chromium,chromium)
-	@! command -v npm >/dev/null || $(MAKE) --no-print-directory node_modules/installed
+	@! command -v npm >/dev/null || $(MAKE) -s --no-print-directory node_modules/installed
 
 node_modules/installed: package.json package-lock.json
 	@echo "installing what the tests need into node_modules"
@@ -71,7 +71,7 @@ drills:
 	@echo "make $@: not built yet" && exit 1
 
 clean: ## remove what was installed and all data
-	rm -rf $(VENV) node_modules .plexmesh
+	rm -rf $(VENV) node_modules $(EUREKA_SERVER)/target .plexmesh
 
 $(VENV)/python:
 	@test "$$(uname -s)" = Linux || { echo "make up needs Linux (or WSL2); elsewhere: docker compose up"; exit 2; }
