@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gzip
 import re
 import time
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from typing import Any
 
 Done = Callable[["Download"], None]
 
+ANSWER_S = 60.0
+LAST_CHUNK = b"\r\n0\r\n\r\n"
 _LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: (\d+)\r\n")
 
 
@@ -22,11 +25,11 @@ class Download(asyncio.Protocol):
         self.asked_ns = self.first_ns = self.last_ns = 0
         self.status = 0
         self.body_bytes = 0
-        self.chunked = False
         self.kept: list[bytes] | None = None
         self._head = b""
         self._left = 0
         self._chunked = False
+        self._tail = b""
         self._then: Done | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -34,7 +37,7 @@ class Download(asyncio.Protocol):
 
     def ask(self, request: bytes, then: Done, keep: bool = False) -> None:
         self.busy, self._then, self.kept = True, then, [] if keep else None
-        self._head, self.first_ns, self.body_bytes = b"", 0, 0
+        self._head, self._tail, self.first_ns, self.body_bytes = b"", b"", 0, 0
         self.asked_ns = time.monotonic_ns()
         self._transport.write(request)
 
@@ -51,7 +54,7 @@ class Download(asyncio.Protocol):
         head, body = self._head[: end + 2], self._head[end + 4 :]
         self.status = int(head[9:12])
         length = _LENGTH.search(head)
-        self.chunked = self._chunked = length is None
+        self._chunked = length is None
         self._left = int(length[1]) if length else 0
         self._take(body)
 
@@ -68,9 +71,12 @@ class Download(asyncio.Protocol):
         if self.kept is not None:
             self.kept.append(data)
         if self._chunked:
-            if not data.endswith(b"0\r\n\r\n"):
+            self._tail = (self._tail + data[-7:])[-7:]
+            if not self._tail.endswith(LAST_CHUNK):
                 return
             self._chunked = False
+            if self.kept is not None:
+                self.kept = [dechunked(b"".join(self.kept))]
         else:
             self._left -= len(data)
             if self._left > 0:
@@ -93,23 +99,34 @@ async def open_all(address: tuple[str, int], count: int) -> list[Download]:
     return made
 
 
+async def answered(download: Download, request: bytes, keep: bool = False) -> int:
+    """The status; what else there is to know is in `download`."""
+    done = asyncio.get_running_loop().create_future()
+    download.ask(request, lambda _: done.set_result(None), keep)
+    async with asyncio.timeout(ANSWER_S):
+        await done
+    return download.status
+
+
 async def one(download: Download, request: bytes) -> bytes:
     """Ask once and keep the body."""
-    done = asyncio.get_running_loop().create_future()
-    download.ask(request, lambda _: done.set_result(None), keep=True)
-    await done
-    assert download.status == 200, download.status
-    body = b"".join(download.kept or [])
-    return _joined(body) if download.chunked else body
+    assert await answered(download, request, keep=True) == 200, download.status
+    return b"".join(download.kept or [])
 
 
-def _joined(body: bytes) -> bytes:
-    """The chunks' content."""
-    parts = []
-    while size := int(body[: (end := body.index(b"\r\n"))], 16):
+def plain(body: bytes) -> bytes:
+    return gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
+
+
+def dechunked(body: bytes) -> bytes:
+    parts, at = [], 0
+    while True:
+        end = body.index(b"\r\n", at)
+        size = int(body[at:end].partition(b";")[0], 16)
+        if size == 0:
+            return b"".join(parts)
         parts.append(body[end + 2 : end + 2 + size])
-        body = body[end + 4 + size :]
-    return b"".join(parts)
+        at = end + size + 4
 
 
 def _same(download: Download) -> Download:

@@ -64,8 +64,8 @@ def instance(number: int, app: str = "", dirty: int = 0, lease_s: int = 90) -> d
     }
 
 
-def register(number: int, app: str = "", dirty: int = 0) -> bytes:
-    body = json.dumps({"instance": instance(number, app, dirty)}, separators=(",", ":")).encode()
+def register(number: int, app: str = "", dirty: int = 0, lease_s: int = 90) -> bytes:
+    body = json.dumps({"instance": instance(number, app, dirty, lease_s)}, separators=(",", ":")).encode()
     return _post(app or app_of(number), "application/json", body)
 
 
@@ -92,8 +92,16 @@ def beat(number: int, app: str = "", dirty: int = 0) -> bytes:
     return f"PUT {path} HTTP/1.1\r\n{JAVA}Content-Length: 0\r\n\r\n".encode()
 
 
+def leave(number: int, app: str = "") -> bytes:
+    return f"DELETE /eureka/apps/{app or app_of(number)}/{id_of(number)} HTTP/1.1\r\n{JAVA}\r\n".encode()
+
+
 def delta() -> bytes:
     return f"GET /eureka/apps/delta HTTP/1.1\r\n{JAVA}\r\n".encode()
+
+
+def guards() -> bytes:
+    return b"GET /v1/guards HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 def apps(media: str, packed: bool = False, path: str = "apps/") -> bytes:

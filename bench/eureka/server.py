@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import io
 import os
+import pstats
+import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,26 +18,34 @@ from bench.registry.load import connect
 
 SERVER_CORE, LOAD_CORE = 0, 1
 STARTS_IN_S = 90.0
+ENDS_IN_S = 20.0
+PROFILE_LINES = 30
+PR_SET_PDEATHSIG = 1
 
 JAR = Path(__file__).parents[2] / "tests/peers/eureka-server/target/eureka-server.jar"
 
 
 class Server:
-    """`name` heads its column."""
+    """`name` heads its column. It ends with the load, however that ends."""
 
     def __init__(self, name: str, host: str, port: int, command: list[str], environ: dict[str, str], log: Path) -> None:
         self.name = name
         self.address = (host, port)
+        self.profile: Path | None = None
         self._command = command
         self._environ = environ
         self._log = log
 
     async def start(self) -> None:
+        libc = ctypes.CDLL(None)
+
         def pin() -> None:
             os.sched_setaffinity(0, {SERVER_CORE})
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
         proxies = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
         environ = {name: value for name, value in os.environ.items() if name not in proxies} | self._environ
+        self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, env=environ, stdout=log, stderr=log, preexec_fn=pin
@@ -55,8 +66,15 @@ class Server:
 
     async def stop(self) -> None:
         if self._process.returncode is None:
-            self._process.send_signal(signal.SIGKILL)
-            await self._process.wait()
+            self._process.send_signal(signal.SIGTERM if self.profile else signal.SIGKILL)
+            async with asyncio.timeout(ENDS_IN_S):
+                await self._process.wait()
+
+    def profiled(self) -> str:
+        """Where its time went, from its start to its end."""
+        text = io.StringIO()
+        pstats.Stats(str(self.profile), stream=text).sort_stats("tottime").print_stats(PROFILE_LINES)
+        return text.getvalue()
 
     def cpu_s(self) -> float:
         times = self._psutil.cpu_times()
@@ -67,7 +85,7 @@ class Server:
         return float(self._psutil.memory_info().rss / 2**20)
 
 
-def plexmesh(folder: Path) -> Server:
+def plexmesh(folder: Path, profile: bool = False) -> Server:
     host = f"127.0.95.{os.getpid() % 250 + 1}"
     environ = {
         "PLEXMESH_HOST": host,
@@ -75,14 +93,19 @@ def plexmesh(folder: Path) -> Server:
         "PLEXMESH_DISCOVERY": f"http://{host}:7553",
         "PLEXMESH_DISCOVERY_INSTANCES_PER_SERVICE": "100000",
     }
-    return Server("plexmesh", host, 7553, [sys.executable, "-P", "-m", "discovery"], environ, folder / "discovery.log")
+    kept = folder / "profile"
+    profiler = ["-m", "cProfile", "-o", str(kept)] if profile else []
+    command = [sys.executable, "-P", *profiler, "-m", "discovery"]
+    server = Server("plexmesh", host, 7553, command, environ, folder / "discovery.log")
+    server.profile = kept if profile else None
+    return server
 
 
 def spring(folder: Path) -> Server | None:
     """None: it is not built (`make test-eureka` builds it), or there is no Java."""
     jar = Path(os.environ.get("EUREKA_JAR", JAR))
-    java = subprocess.run(["which", "java"], capture_output=True, text=True, check=False).stdout.strip()
-    if not jar.exists() or not java:
+    java = shutil.which("java")
+    if java is None or not jar.exists():
         return None
     host = f"127.0.96.{os.getpid() % 250 + 1}"
     options = {

@@ -45,8 +45,8 @@ SLICE = 100
 PACKED_AT_ONCE = 32_768
 """Bytes that are packed without a pause."""
 CHEAP_S = 0.001
+"""Making a list that took no longer than this is no matter."""
 WORTH = 4.0
-"""What took longer than CHEAP_S to make may be given out again for so many times as long."""
 
 What = Literal["apps", "delta"]
 
@@ -76,8 +76,10 @@ class Warm:
 
 
 class Lists:
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, worth: float = WORTH) -> None:
+        """`worth`: what was costly to make is given out again for so many times as long as that took."""
         self.delta = DeltaLog()
+        self._worth = worth
         self._node = node
         self._version = 0
         self._counts = Counter(_status(held) for held in node.view.all())
@@ -136,11 +138,12 @@ class Lists:
         if making is None:
             pieces = warm.apps if what == "apps" else warm.delta
             if pieces.wanted <= SLICE:
-                begun = time.perf_counter()
+                begun = time.thread_time()  # what others took of the processor meanwhile is no cost of the list's
                 pieces.make(SLICE)
                 body, shown = self._list(what, dialect, pieces)
                 if not packed or len(body) <= PACKED_AT_ONCE:
-                    return self._keep(wish, pack(body) if packed else body, shown, begun)
+                    body = pack(body) if packed else body
+                    return self._keep(wish, Made(body, shown, now, time.thread_time() - begun))
             making = asyncio.get_running_loop().create_task(self._make(wish, pieces))
             self._making[wish] = making
             making.add_done_callback(lambda _: self._making.pop(wish, None))
@@ -228,7 +231,7 @@ class Lists:
     def _holds(self, made: Made, what: What, now: float) -> bool:
         if made.shown == self._shown(what):
             return True
-        return made.cost_s > CHEAP_S and now - made.at < WORTH * made.cost_s
+        return made.cost_s > CHEAP_S and now - made.at < self._worth * made.cost_s
 
     def _list(self, what: What, dialect: Dialect, pieces: Pieces) -> tuple[bytes, object]:
         version = FULL_VERSION if what == "apps" else self.delta.version
@@ -243,11 +246,11 @@ class Lists:
         body, shown = self._list(wish.what, wish.dialect, pieces)
         if wish.packed:
             body = await asyncio.to_thread(pack, body)
-        return self._keep(wish, body, shown, begun)
+        return self._keep(wish, Made(body, shown, clock.now(), time.perf_counter() - begun))
 
-    def _keep(self, wish: Wish, body: bytes, shown: object, begun: float) -> bytes:
-        self._made[wish] = Made(body, shown, clock.now(), time.perf_counter() - begun)
-        return body
+    def _keep(self, wish: Wish, made: Made) -> bytes:
+        self._made[wish] = made
+        return made.body
 
     def _given(
         self, kept: Pieces | Vips, needed: int, body: Callable[[], bytes], packed: bool

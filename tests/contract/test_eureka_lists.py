@@ -45,7 +45,7 @@ class Mesh:
             for number, each in enumerate(addresses)
         }
         self.registries = [Registry(node) for node in self.nodes.values()]
-        self.lists = [Lists(node) for node in self.nodes.values()]
+        self.lists = [Lists(node, worth=0) for node in self.nodes.values()]
         self.waiting: list[tuple[str, Send]] = []
         self.pass_time(5.0)
 

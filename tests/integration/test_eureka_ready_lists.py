@@ -29,7 +29,7 @@ class Mesh:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.node = a_node()
         self.registry = Registry(self.node)
-        self.lists = Lists(self.node)
+        self.lists = Lists(self.node, worth=0)
         self.made = 0
         original = Pieces._made
 
@@ -120,14 +120,14 @@ async def test_a_long_list_is_packed_beside_the_loop_and_once(mesh: Mesh) -> Non
     assert mesh.now(packed=True) is one
 
 
-async def test_a_costly_list_is_given_out_again_for_a_while(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_costly_list_is_given_out_again_for_a_while(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHEAP_S", 0.0)
-    monkeypatch.setattr(module, "WORTH", 1e6)
+    mesh.lists = Lists(mesh.node, worth=1e6)
     mesh.register(*range(5))
     before = mesh.now()
     mesh.register(1, port=81)
     assert mesh.now() is before
-    later = mesh.lists.whole("apps", FULL, False, NOW + 3600)
+    later = mesh.lists.whole("apps", FULL, False, NOW + 1e9)
     assert isinstance(later, bytes)
     assert ports(later)["i1"] == 81
 
