@@ -4,9 +4,15 @@
                                │ reader       │ routes, pickers, health        │ reader
                                └ heads        └ a snapshot ◄── watch ◄── discovery
 
+    parent: desk ── api, collector, the registry entry       `python -P -m gateway`
+      │ inner ◄─────────── own pages ───────────────┐
+      └ crew ── child ◄── channel (control) ──► worker ── front: the path above, its watch, probes, listeners
+
     core     reader, heads, answer_heads, paths, routes, snapshot, pickers, health, retries, replies
-    shell    listener, vipa, downstream, exchange, upstream, pool, dialing, inner, probing, watch, sse, ticker, meters
-    pages    api, console/
+             meters, report, control
+    shell    listener, vipa, downstream, exchange, upstream, pool, dialing, inner, probing, watch, sse, ticker
+             front, worker, channel, child, crew, cores
+    pages    api, views, collector, desk, console/
 
 Invariants:
 
@@ -16,9 +22,11 @@ Invariants:
 - A request is never sent a second time once a byte of it was written, unless its method is safe.
 - A body cut short never looks whole to the client: its connection is reset.
 - Bodies are relayed, never gathered; the slower side sets the pace.
+- Workers share nothing but the port: each has sockets, a watch stream and health records of its own.
+- A worker is replaced only by one that is ready, and none outlives its parent.
 
 It does not promise that a call other than a safe one reaches exactly one instance when that instance dies: such a call
-is answered 503 "outcome unknown". A call in flight inside a gateway that dies is cut.
+is answered 503 "outcome unknown". A call in flight inside a worker that dies is cut.
 
 Sources: RFC 9110 and 9112 (semantics, framing), RFC 7239 (Forwarded), RFC 6455 (websocket); Zowe API Mediation Layer
 for routes, headers and error bodies.

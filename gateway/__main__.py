@@ -1,19 +1,18 @@
-"""`python -P -m gateway`: one gateway process."""
+"""`python -P -m gateway`: a gateway, which is a parent and its workers."""
 
 from __future__ import annotations
 
 import sys
 
-from gateway.app import main
-from gateway.config import GatewayConfig
-from shared import config, log
+from gateway.app import load, main
+from shared import log
 from shared.lifecycle import Lifecycle, run
 
 
 async def _main(lifecycle: Lifecycle) -> None:
-    settings = config.load(GatewayConfig, "gateway")
-    log.setup("gateway", settings.lpar)
-    await main(lifecycle, settings)
+    config = load()
+    log.setup("gateway", config.lpar)
+    await main(lifecycle, config)
 
 
 if __name__ == "__main__":

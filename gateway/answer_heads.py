@@ -4,29 +4,49 @@ The framing (RFC 9112, section 6.3), first rule that fits: no body after HEAD, 1
 else everything until the connection closes. An answer with both lengths, two different ones, or a coding other than
 chunked is garbage: its connection is never used again. Hop-by-hop fields and those Connection names are dropped.
 
-`Location` is led back through the gateway when it points at the instance itself: the host is compared first, so a
-redirect to a foreign site is never touched; a path that already is the gateway's stays as well.
+Trailers go on to a client that asked for them (`TE: trailers`), but for those that would change how a message is framed
+or read (RFC 9110, section 6.5.1).
 
-Not here: the bytes that are sent (`forwarding`).
+Not here: the bytes that are sent (`forwarding`), what points at the instance itself (`relocation`).
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from gateway.heads import DIGITS, HOP_BY_HOP, split, tokens, without
-from gateway.reader import CHUNKED, NONE, UNTIL_CLOSE, Fields, Malformed
-from gateway.routes import Route, within
+from gateway.fields import DROPPED, PLAIN, Field, FieldLines, Kinds, Malformed, read_field, tokens
+from gateway.heads import DIGITS, FORWARDING, HOP_BY_HOP
+from gateway.reader import CHUNKED, NONE, UNTIL_CLOSE
 
 PATH_FIELD = b"x-plexmesh-path"
-SPECIAL = HOP_BY_HOP | {b"content-length", PATH_FIELD, b"location"}
-ONCE = frozenset((b"content-length", b"location"))
+
+LENGTH, CODING, CONNECTION, UPGRADE, LOCATION, COOKIE = 2, 3, 4, 5, 6, 7
+NAMES = dict.fromkeys(HOP_BY_HOP | {PATH_FIELD}, DROPPED) | {
+    b"content-length": LENGTH,
+    b"transfer-encoding": CODING,
+    b"connection": CONNECTION,
+    b"upgrade": UPGRADE,
+    b"location": LOCATION,
+    b"set-cookie": COOKIE,
+}
+
+NO_TRAILERS = (
+    HOP_BY_HOP
+    | FORWARDING
+    | frozenset(
+        b"age authorization cache-control content-encoding content-length content-range content-type date expires host "
+        b"location max-forwards pragma range retry-after set-cookie vary warning www-authenticate".split()
+    )
+)
+
+LINES = FieldLines(Kinds(NAMES, {}))
 
 
 class AnswerHead(msgspec.Struct, frozen=True, gc=False):
     """A checked head. `lines` are its status line and the fields that go on, with the length if one was told.
 
-    `length` is a number of bytes, NONE, CHUNKED or UNTIL_CLOSE.
+    `length` is a number of bytes, NONE, CHUNKED or UNTIL_CLOSE. `location` and `cookies` (Set-Cookie values) are not in
+    the lines: they may have to be led through the gateway.
     """
 
     status: int
@@ -35,61 +55,78 @@ class AnswerHead(msgspec.Struct, frozen=True, gc=False):
     keep_alive: bool
     location: bytes
     upgrade: bytes
+    cookies: tuple[bytes, ...]
 
 
-def read_answer(status: int, reason: bytes, minor: int, fields: Fields, method: bytes) -> AnswerHead:
+def read_answer(
+    status: int, reason: bytes, minor: int, block: bytes, method: bytes, max_fields: int = 200
+) -> AnswerHead:
     """Check a head. Raises Malformed."""
-    lines, special = split(fields, SPECIAL, ONCE, 502)
-    told = -1 if status < 200 or status == 204 else _told_length(special)
-    length = NONE if method == b"HEAD" or status in (204, 304) or status < 200 else _length(special, told)
-    keep_alive = minor == 1 and length != UNTIL_CLOSE
-    if b"connection" in special:
-        options = tokens(special[b"connection"])
-        keep_alive = length != UNTIL_CLOSE and b"close" not in options and (minor == 1 or b"keep-alive" in options)
-        lines = without(lines, options)
+    lines = [b"HTTP/1.1 %d %b\r\n" % (status, reason)]
+    special: list[Field] = []
+    split = block.split(b"\r\n") if block else []
+    if len(split) > max_fields:
+        raise Malformed(502, f"more than {max_fields} header fields")
+    known = LINES
+    for line in split:
+        field = known[line]
+        if field.kind == PLAIN:
+            lines.append(field.line)
+        elif field.kind != DROPPED:
+            special.append(field)
+    told, coding, options, upgrade, location, cookies = _special(special)
+    if status < 200 or status == 204:
+        told = -1
+    length = NONE if method == b"HEAD" or status in (204, 304) or status < 200 else _length(coding, told)
+    hops = options - PLAIN_OPTIONS
+    if hops:
+        lines[1:] = [each.line for each in map(known.__getitem__, split) if each.kind == PLAIN and each.key not in hops]
+    keep_alive = length != UNTIL_CLOSE and b"close" not in options and (minor == 1 or b"keep-alive" in options)
     if told >= 0:
         lines.append(b"Content-Length: %d\r\n" % told)
-    upgrade = special.get(b"upgrade", b"") if status == 101 else b""
-    lines.insert(0, b"HTTP/1.1 %d %b\r\n" % (status, reason))
-    return AnswerHead(status, b"".join(lines), length, keep_alive, special.get(b"location", b""), upgrade)
+    return AnswerHead(
+        status, b"".join(lines), length, keep_alive, location, upgrade if status == 101 else b"", tuple(cookies)
+    )
 
 
-def _told_length(special: dict[bytes, bytes]) -> int:
-    digits = special.get(b"content-length")
-    if digits is None:
-        return -1
-    if not DIGITS.match(digits.strip(b" \t")):
-        raise Malformed(502, "Content-Length must be digits")
-    return int(digits)
+def _special(fields: list[Field]) -> tuple[int, bytes, frozenset[bytes], bytes, bytes, list[bytes]]:
+    """(length told or -1, transfer coding, Connection's options, Upgrade, Location, Set-Cookie values)."""
+    told, coding, connection, upgrade, location = -1, b"", b"", b"", b""
+    cookies: list[bytes] = []
+    for kind, value in [(field.kind, field.value) for field in fields]:
+        if kind == LENGTH:
+            if told >= 0 or not DIGITS.match(value):
+                raise Malformed(502, "Content-Length must be digits, once")
+            told = int(value)
+        elif kind == CODING:
+            coding = coding + b", " + value if coding else value or b","
+        elif kind == CONNECTION:
+            connection += b"," + value
+        elif kind == UPGRADE:
+            upgrade = upgrade + b", " + value if upgrade else value
+        elif kind == LOCATION:
+            if location:
+                raise Malformed(502, "more than one Location field")
+            location = value
+        else:
+            cookies.append(value)
+    return told, coding, tokens(connection) if connection else NO_OPTIONS, upgrade, location, cookies
 
 
-def _length(special: dict[bytes, bytes], told: int) -> int:
-    coding = special.get(b"transfer-encoding")
-    if coding is None:
+NO_KINDS = Kinds({}, {})
+NO_OPTIONS: frozenset[bytes] = frozenset()
+PLAIN_OPTIONS = HOP_BY_HOP | {b"close", b"keep-alive"}
+
+
+def _length(coding: bytes, told: int) -> int:
+    if not coding:
         return told if told >= 0 else UNTIL_CLOSE
     if coding.lower() != b"chunked" or told >= 0:
         raise Malformed(502, "Transfer-Encoding must be chunked alone, without Content-Length")
     return CHUNKED
 
 
-def relocated(location: bytes, authorities: tuple[bytes, ...], routes: tuple[Route, ...], came_by: Route) -> bytes:
-    """A Location as the client must see it. `routes` are the service's; the one the request came by wins a tie."""
-    path = _own_path(location, authorities)
-    if path is None or any(within(path, route.prefix) for route in routes):
-        return location if path is None else path
-    fitting = [route for route in routes if within(path, route.target)]
-    if not fitting:
-        return location
-    best = max(fitting, key=lambda route: (len(route.target), route is came_by))
-    return best.prefix + path[len(best.target) :]
-
-
-def _own_path(location: bytes, authorities: tuple[bytes, ...]) -> bytes | None:
-    """The path when the Location points at the instance itself, with query and fragment; None when elsewhere."""
-    if location.startswith(b"/"):
-        return None if location.startswith((b"//", b"/\\")) else location
-    scheme, found, rest = location.partition(b"://")
-    authority, _, path = rest.partition(b"/")
-    if not found or scheme.lower() not in (b"http", b"https") or authority.lower() not in authorities:
-        return None
-    return b"/" + path
+def trailer_lines(trailers: list[tuple[bytes, bytes]]) -> bytes:
+    """Those that may go on. Raises Malformed."""
+    fields = [read_field(b"%b: %b" % each, NO_KINDS) for each in trailers]
+    return b"".join([each.line for each in fields if each.key not in NO_TRAILERS])

@@ -3,8 +3,10 @@
     GET  /                      the home page; it keeps itself up to date
     GET  /gateway/v1/sysplex    LPARs, services and instances as this gateway sees them
     GET  /gateway/v1/upstreams  services, routes, instances: status, in flight, why skipped
+    GET  /gateway/v1/workers    processes that serve, come and go: number, pid, state, uptime_s, connections
     GET  /gateway/v1/vipa       {"state": "in" | "out", "address": …}
     PUT  /gateway/v1/vipa       the same, to leave or rejoin the sysplex address
+    PUT  /gateway/v1/reload     new workers with the configuration as it is now; answers when they serve
 
 Everything else of its own is 404 in Zowe's form.
 """
@@ -18,12 +20,12 @@ import aiohttp_jinja2
 import jinja2
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from gateway import replies, views
 from gateway.config import GatewayConfig
-from gateway.datapath import DataPath
-from gateway.vipa import Vipa
-from gateway.watch import Watch
+from gateway.plane import Plane
+from gateway.report import Report
 from shared import problem, simulated
 from shared.application import Application
 from shared.errors import NotFound, Unavailable
@@ -45,11 +47,9 @@ class VipaState(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Api:
-    def __init__(self, config: GatewayConfig, path: DataPath, watch: Watch, vipa: Vipa) -> None:
+    def __init__(self, config: GatewayConfig, plane: Plane) -> None:
         self._config = config
-        self._path = path
-        self._watch = watch
-        self._vipa = vipa
+        self.plane = plane
         self._assets = {each.name: each.read_bytes() for each in (CONSOLE / "static").iterdir()}
 
     def routes(self) -> list[web.AbstractRouteDef]:
@@ -57,8 +57,10 @@ class Api:
             web.get("/", self.home),
             web.get("/gateway/v1/sysplex", self.sysplex),
             web.get("/gateway/v1/upstreams", self.upstreams),
+            web.get("/gateway/v1/workers", self.workers),
             web.get("/gateway/v1/vipa", self.vipa),
             web.put("/gateway/v1/vipa", self.set_vipa),
+            web.put("/gateway/v1/reload", self.reload),
             web.get("/static/{name}", self.asset),
         ]
 
@@ -73,36 +75,57 @@ class Api:
         return web.Response(body=self._assets[name], content_type=TYPES[Path(name).suffix])
 
     async def sysplex(self, _: web.Request) -> web.Response:
-        return _json({**self._who(), **views.sysplex(self._path)})
+        report = await self.plane.ask()
+        return _json({**self._who(report), **views.sysplex(self.plane.snapshot, report)})
 
     async def upstreams(self, _: web.Request) -> web.Response:
-        return _json({**self._who(), "upstreams": views.upstreams(self._path)})
+        report = await self.plane.ask()
+        return _json({**self._who(report), "upstreams": views.upstreams(self.plane.snapshot, report)})
+
+    async def workers(self, _: web.Request) -> web.Response:
+        await self.plane.ask()
+        return _json(self.plane.workers())
 
     async def vipa(self, _: web.Request) -> web.Response:
-        return _json({"state": self._vipa.state, "address": self._vipa.address})
+        return _json({"state": self.plane.report().vipa, "address": self._config.vipa})
 
     async def set_vipa(self, request: web.Request) -> web.Response:
-        wanted = msgspec.json.decode(await request.read(), type=VipaState)
-        if wanted.state == "out":
-            self._vipa.leave()
-        elif not self._watch.whole:
-            raise Unavailable("this gateway is not ready: " + "; ".join(self._watch.why_not_ready()))
-        else:
-            self._vipa.enter()
+        wanted = msgspec.json.decode(await request.read(), type=VipaState).state
+        if wanted == "in" and (why := self.plane.why_not_ready()):
+            raise Unavailable("this gateway is not ready: " + "; ".join(why))
+        await self.plane.place(wanted)
+        if trouble := self.plane.report().vipa_trouble:
+            raise Unavailable(f"the sysplex address cannot be opened: {trouble}")
         return await self.vipa(request)
 
-    def _who(self) -> dict[str, Any]:
-        config, watch = self._config, self._watch
+    async def reload(self, request: web.Request) -> web.Response:
+        await self.plane.reload()
+        return await self.workers(request)
+
+    def _who(self, report: Report) -> dict[str, Any]:
+        config, watch = self._config, report.watch
         return {
             "sysplex": config.sysplex,
             "gateway": {"lpar": config.lpar, "url": f"http://{config.host}:{config.port}"},
-            "vipa": {"address": self._vipa.address, "state": self._vipa.state},
-            "watch": {"node": watch.following, "token": self._path.snapshot.token, "trouble": watch.trouble},
+            "vipa": {"address": config.vipa, "state": report.vipa},
+            "watch": {"node": watch.node, "token": watch.token, "trouble": watch.trouble},
         }
 
 
+def fresh(plane: Plane) -> Middleware:
+    """Metrics are read where nothing can be waited for, so what they are made of is asked for first."""
+
+    @web.middleware
+    async def ask_first(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path == "/application/metrics":
+            await plane.ask()
+        return await handler(request)
+
+    return ask_first
+
+
 def make_app(api: Api, application: Application) -> web.Application:
-    app = web.Application(middlewares=[problem.middleware(render)])
+    app = web.Application(middlewares=[problem.middleware(render), fresh(api.plane)])
     aiohttp_jinja2.setup(app, loader=jinja2.FileSystemLoader(CONSOLE / "templates"), autoescape=True)
     app.add_routes([*api.routes(), *application.routes()])
     app.on_response_prepare.append(_harden)

@@ -13,10 +13,15 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
+from gateway.access_log import AccessLog
+from gateway.account import Account
+from gateway.callers import Callers
 from gateway.config import GatewayConfig
 from gateway.dialing import Dialer
+from gateway.forwarding import Ids
 from gateway.health import Changed, Effect, Health, Probe
-from gateway.meters import Meters, ServiceMeter
+from gateway.meters import Meters
+from gateway.outbox import Outbox
 from gateway.pickers import LeastRequests
 from gateway.pool import Dial, Pool
 from gateway.routes import Route
@@ -44,63 +49,57 @@ class DataPath:
         self.deserted = asyncio.Event()
         """Set when the last client has left while draining."""
         self.ticker = Ticker(asyncio.get_running_loop(), config.tick_s)
-        self.meters = Meters(
-            {
-                "in_flight_requests": ("requests being answered", lambda: sum(self.in_flight.values())),
-                "connections": ("client connections", lambda: len(self.clients)),
-                "endpoints": ("instances that requests may go to", lambda: len(self.snapshot.endpoints)),
-                "endpoints_out": ("instances this gateway avoids", lambda: len(self.health.records)),
-            }
-        )
+        self.outbox = Outbox(asyncio.get_running_loop())
+        self.meters = Meters()
+        self.access = AccessLog(config)
+        self.ids = Ids(config.lpar, random.getrandbits(128))
+        self.requests = 0
+        """How many there have been: the number of the last one."""
+        self.account = Account(self.meters, self.access, self.ids)
         self.probe: Callable[[Endpoint], None] = lambda _: None
         self.look: Callable[[], None] = lambda: None
         """Both set by whoever sends probes: send one; the deadlines of `health` have changed."""
-        self.pools: dict[str, Pool] = {"": self._new_pool(OWN_ENDPOINT, dial_own)}
+        self._callers = Callers(config.trusted_proxies, config.max_connections_per_client)
+        self.trusts = self._callers.trusts
         self._picker = LeastRequests(random)
-        self._dial = Dialer(config.host, config.connect_timeout_s).dial
-        self._request_prefix = f"{config.lpar}-{random.getrandbits(48):012x}-".lower().encode()
-        self._requests = 0
+        self._dialer = Dialer(config.host, config.connect_timeout_s)
         self._name = f"{config.lpar}/gateway".encode()
+        self.pools: dict[str, Pool] = {"": self._make_pool(OWN_ENDPOINT, dial_own)}
+        """By instance key."""
 
     # --- for exchanges
 
-    def upstream(self, segment: bytes) -> Upstream | None:
-        """The group a path's first segment names."""
-        upstream = self.snapshot.upstreams.get(segment)
-        return OWN if upstream is None and segment in OWN_SEGMENTS else upstream
+    def own(self, segment: bytes) -> Upstream | None:
+        """The gateway's own pages, if the path's first segment names them."""
+        return OWN if segment in OWN_SEGMENTS else None
+
+    def upstream(self, known: Upstream) -> Upstream:
+        """The same group as it is now."""
+        return self.snapshot.upstreams.get(known.service.encode()) or known
 
     def pick(self, upstream: Upstream, tried: Sequence[str]) -> Endpoint:
         if upstream is OWN:
             return OWN_ENDPOINT
-        candidates = self.health.candidates(upstream.endpoints, tried)
-        if not candidates:
-            candidates = self.health.candidates(upstream.endpoints, ())
-        return self._picker.pick(candidates, self.in_flight)
+        candidates: Sequence[Endpoint] = upstream.endpoints
+        if tried or self.health.records:
+            candidates = self.health.candidates(candidates, tried) or self.health.candidates(candidates, ())
+        return candidates[0] if len(candidates) == 1 else self._picker.pick(candidates, self.in_flight)
 
-    def pool(self, endpoint: Endpoint) -> Pool:
-        pool = self.pools.get(endpoint.key)
-        if pool is None:
-            pool = self.pools[endpoint.key] = self._new_pool(endpoint, self._dial)
+    def new_pool(self, endpoint: Endpoint) -> Pool:
+        pool = self.pools[endpoint.key] = self._make_pool(endpoint, self._dialer.dial)
         return pool
 
-    def _new_pool(self, endpoint: Endpoint, dial: Dial) -> Pool:
-        config = self.config
-        return Pool(endpoint, dial, self.ticker, config.upstream_idle_s, config.max_idle_per_endpoint)
+    def _make_pool(self, endpoint: Endpoint, dial: Dial) -> Pool:
+        meter = self.meters.pool(endpoint.service)
+        return Pool(endpoint, dial, self.ticker, self.outbox, self.config, meter, self.way(endpoint, 1))
 
-    def started(self, endpoint: Endpoint) -> None:
-        id = endpoint.key
-        self.in_flight[id] = self.in_flight.get(id, 0) + 1
-
-    def ended(self, endpoint: Endpoint) -> None:
-        id = endpoint.key
-        left = self.in_flight[id] - 1
-        if left or id in self.snapshot.endpoints:
-            self.in_flight[id] = left
+    def ended(self, key: str) -> None:
+        """An attempt is over; it was counted in when it began."""
+        left = self.in_flight[key] - 1
+        if left or key in self.snapshot.endpoints:
+            self.in_flight[key] = left
         else:
-            del self.in_flight[id]
-
-    def meter(self, service: str) -> ServiceMeter:
-        return self.meters.of(service)
+            del self.in_flight[key]
 
     def way(self, endpoint: Endpoint, tries: int) -> bytes:
         """The X-Plexmesh-Path line of an answer."""
@@ -110,13 +109,16 @@ class DataPath:
             return b"X-Plexmesh-Path: %b\r\n" % self._name
         return b"X-Plexmesh-Path: %b > %b; tries=%d\r\n" % (self._name, endpoint.path_name, tries)
 
-    def next_request_id(self) -> bytes:
-        self._requests += 1
-        return self._request_prefix + b"%x" % self._requests
+    def client_came(self, client: Downstream) -> bool:
+        """False when its address has too many connections."""
+        self.clients.add(client)
+        return self._callers.came(client.peer.decode())
 
     def client_left(self, client: Downstream) -> None:
         self.clients.discard(client)
         self.ticker.discard(client)
+        self.ticker.leave_alone(client)
+        self._callers.left(client.peer.decode())
         if self.draining and not self.clients:
             self.deserted.set()
 
@@ -126,17 +128,27 @@ class DataPath:
         if self.health.records:
             self.perform(self.health.connected(endpoint))
 
-    def connect_failed(self, endpoint: Endpoint, why: str) -> None:
+    def connect_failed(self, endpoint: Endpoint, why: str, *, timed_out: bool) -> None:
         self.meters.refused_connects += 1
+        self.meters.connect_timeouts += timed_out
         if endpoint.key in self.snapshot.endpoints:
             self.perform(self.health.connect_failed(endpoint, why, time.monotonic()))
 
     def adopt(self, snapshot: Snapshot) -> None:
         """Route by a new snapshot from now on."""
-        self.snapshot = snapshot
+        old, self.snapshot = self.snapshot, snapshot
+        self.account.renew()
+        for endpoint in snapshot.endpoints.values():
+            if endpoint.key not in old.endpoints:
+                self._meet(endpoint)
         for id in [id for id, pool in self.pools.items() if id and not _same_place(pool, snapshot.endpoints.get(id))]:
             self.pools.pop(id).close()
         self.perform(self.health.adopt(snapshot, time.monotonic()))
+
+    def _meet(self, endpoint: Endpoint) -> None:
+        self._dialer.learn(endpoint)
+        if self.config.warm_connections:
+            self.new_pool(endpoint).warm(self.config.warm_connections)
 
     def perform(self, effects: list[Effect]) -> None:
         for effect in effects:

@@ -1,8 +1,8 @@
 """One client's connection: requests in, answers out, in order.
 
 It reads one request at a time. While an exchange is under way, what the client sends beyond it (pipelined requests) is
-held, at most one read of it, and reading stops; a client that does not read its answers gets no further request begun.
-So the memory one client can take is bounded by its socket's buffers and ours.
+held, and reading stops when that is more than a little; a client that does not read its answers gets no further request
+begun. So the memory one client can take is bounded by its socket's buffers and ours.
 
 Time-outs, one `deadline` for whatever is awaited: a head (408 when a part of it is here, else a quiet close), the next
 bytes of a body (408), the first byte of an answer (504), room to write (reset). After an early answer the rest of the
@@ -15,20 +15,31 @@ Not here: what happens to a request (`exchange`), what a head means (`heads`).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 import time
 from typing import cast
 
 from gateway import forwarding
+from gateway.chunked import ChunkedReader
 from gateway.datapath import DataPath
 from gateway.exchange import FOR_TURN, Exchange, State
-from gateway.heads import RequestFields, read_fields, read_request
-from gateway.reader import CHUNKED, NONE, Malformed, RequestReader
+from gateway.fields import Malformed
+from gateway.heads import RequestFields, read_fields, read_target
+from gateway.paths import normalised
+from gateway.reader import CHUNKED, NONE, RequestReader
 from gateway.replies import error_answer
 from gateway.ticker import NEVER
 
-READY, WAITING, TUNNEL = State.READY, State.WAITING, State.TUNNEL
+NO_LIMIT = 1 << 62
+
+MAX_AHEAD_BYTES = 16_384
+"""Of requests sent ahead of their turn; with more held, the client is not read from."""
+
+TCP_CLOSE = 7  # linux/tcp_states.h
+
+READY, WAITING, ANSWERING, TUNNEL = State.READY, State.WAITING, State.ANSWERING, State.TUNNEL
 
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER with no time: close by RST, which no client takes for the end of a body."""
@@ -36,9 +47,9 @@ RESET = struct.pack("ii", 1, 0)
 
 class Downstream(asyncio.Protocol):
     __slots__ = (
-        "_ahead", "_body_bytes", "_closing", "_config", "_dripping", "_eof", "_fields", "_full", "_left", "_loops",
-        "_path", "_paused", "_peer", "_port", "_reader", "_relayed", "_sock", "_transport", "_waiting", "_who",
-        "_who_for", "deadline", "exchange",
+        "_ahead", "_chunked", "_closing", "_config", "_dripping", "_eof", "_fields", "_full", "_idle_s", "_left",
+        "_loops", "_minor", "_path", "_paused", "_port", "_reader", "_relayed", "_sock", "_transport", "_trusted",
+        "_waiting", "_who", "_who_for", "block", "deadline", "exchange", "peer", "requests_left",
     )  # fmt: skip
 
     def __init__(self, path: DataPath, sock: socket.socket) -> None:
@@ -47,18 +58,27 @@ class Downstream(asyncio.Protocol):
         self._config = config
         self._sock = sock
         self._transport: asyncio.Transport | None = None
-        self._reader = RequestReader(config.max_head_bytes, config.max_fields, config.max_request_line_bytes)
+        self._reader = RequestReader(config.max_head_bytes, config.max_request_line_bytes)
         self._fields: RequestFields | None = None
-        """Of the last head; used again while the client sends the same ones."""
+        self.block = b""
+        self._minor = 1
+        """The last head's fields, as they came; what they mean is used again while the client sends the same ones."""
+        self._chunked: ChunkedReader | None = None
         self._left = NONE
         """Of the body being read: bytes, or CHUNKED."""
         self._ahead = b""
-        self._body_bytes = 0
         self._eof = self._full = self._closing = self._loops = self._dripping = False
         self._paused = 0
         """Reasons not to read, as bits."""
         self._relayed = self._waiting = 0
+        self.requests_left = config.max_requests_per_connection or NO_LIMIT
+        self._idle_s = 0.0
+        """How long the answer or tunnel under way may rest; 0: for ever."""
         self._who = self._who_for = b""
+        self._trusted = False
+        self._port = 0
+        self.peer = b""
+        """The client's address."""
         self.deadline = NEVER
         self.exchange = Exchange(self, path)
 
@@ -67,11 +87,14 @@ class Downstream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        self._peer = peer[0].encode() if peer else b"unknown"
+        address = str(peer[0]) if peer else "unknown"
+        self.peer = address.encode()
         self._port = own[1] if own else 0
         self.deadline = time.monotonic() + self._config.head_timeout_s
-        self._path.clients.add(self)
+        self._trusted = self._path.trusts(address)
         self._path.ticker.add(self)
+        if not self._path.client_came(self):
+            self.reply(503, "this address has too many connections already", keep_alive=False)
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
@@ -80,22 +103,24 @@ class Downstream(asyncio.Protocol):
         if self._left != NONE:
             self._body(data)
         elif state is READY and not self._full:
-            self._requests(self._ahead + data if self._ahead else data)
+            self._serve(self._ahead + data if self._ahead else data)
         elif state is TUNNEL:
             self.exchange.tunnel(data)
         else:
             self._ahead += data
-            self.pause(FOR_TURN)
+            if len(self._ahead) > MAX_AHEAD_BYTES:
+                self.pause(FOR_TURN)
 
     def eof_received(self) -> bool:
         """A client may close its sending side and still wait for its answer."""
+        self._path.outbox.flush()  # the loop may close the connection now
         self._eof = True
         if self.exchange.state is TUNNEL:
             self.deadline = time.monotonic() + self._config.half_closed_s
             return self.exchange.client_eof()
         if self._closing or self._left != NONE or (self.exchange.state is READY and not self._ahead):
             return False
-        if self.deadline == NEVER:
+        if self.exchange.state is ANSWERING or self.deadline == NEVER:
             self.deadline = time.monotonic() + self._config.half_closed_s
         return True
 
@@ -112,16 +137,16 @@ class Downstream(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._full = False
-        self.deadline = NEVER
+        self.deadline = time.monotonic() + self._idle_s if self._idle_s else NEVER
         self.exchange.client_writable()
         if self.exchange.state is READY and not self._closing:
             self._rest(time.monotonic())
 
     # --- requests
 
-    def _requests(self, data: bytes) -> None:
+    def _serve(self, data: bytes) -> None:
         """Begin requests as long as they can be answered on the spot; otherwise one."""
-        if self._paused:
+        if self._ahead:
             self._ahead = b""
             self.resume(FOR_TURN)
         self._loops = True
@@ -138,7 +163,6 @@ class Downstream(asyncio.Protocol):
             else:
                 if data and not self._closing:
                     self._ahead = data
-                    self.pause(FOR_TURN)
         except Malformed as error:
             self._malformed(error)
         self._loops = False
@@ -147,20 +171,18 @@ class Downstream(asyncio.Protocol):
         reader = self._reader
         self._dripping = False
         fields = self._fields
-        if fields is None or not reader.same:
-            fields = self._fields = read_fields(reader.minor, reader.fields)
-        head = read_request(reader.method, reader.target, fields)
-        self._left = length = fields.length
-        reader.expect(length)
-        if length != NONE:
-            self._check_length(length)
-        self.exchange.begin(head)
-
-    def _check_length(self, length: int) -> None:
-        self._body_bytes = 0
-        limit = self._config.max_body_bytes
-        if limit and length > limit:
-            raise Malformed(413, f"the body is larger than {limit} bytes")
+        if fields is None or reader.block != self.block or reader.minor != self._minor:
+            fields = self._fields = read_fields(reader.minor, reader.block, self._config.max_fields)
+            self.block, self._minor = reader.block, reader.minor
+        path, query = reader.path, reader.query
+        if reader.target:
+            path, query = read_target(reader.method, reader.target, fields.facts.host)
+            path = normalised(path)
+        length = self._left = fields.facts.length
+        if length == CHUNKED:
+            self._chunked = ChunkedReader()
+        self.requests_left -= 1
+        self.exchange.begin(reader.method, path, query, fields)
 
     def _await_head(self) -> None:
         """A part of a head is here: the rest of it must come in time, however slowly its bytes drip."""
@@ -171,7 +193,7 @@ class Downstream(asyncio.Protocol):
     def _body(self, data: bytes) -> bytes:
         """Take bytes of a body; returns those after it (held already when a request is under way)."""
         try:
-            rest = self._chunked(data) if self._left == CHUNKED else self._counted(data)
+            rest = self._read_chunked(data) if self._left == CHUNKED else self._counted(data)
         except Malformed as error:
             self._path.meters.malformed += 1
             self._left = NONE
@@ -197,14 +219,14 @@ class Downstream(asyncio.Protocol):
         self.exchange.body(data if size == left else data[:left])
         return data[left:]
 
-    def _chunked(self, data: bytes) -> bytes:
-        pieces, rest = self._reader.read_chunked(data)
-        self._body_bytes += sum(map(len, pieces))
-        limit = self._config.max_body_bytes
-        if limit and self._body_bytes > limit:
-            raise Malformed(413, f"the body is larger than {limit} bytes")
+    def _read_chunked(self, data: bytes) -> bytes:
+        assert self._chunked is not None
+        pieces, rest = self._chunked.read(data)
+        if self.exchange.too_large(self.exchange.body_bytes + sum(map(len, pieces))):
+            raise Malformed(413, "the body is too large")
         if rest is not None:
             self._left = NONE
+            self._chunked = None
         end = b"" if rest is None else b"0\r\n\r\n"
         if pieces or end:
             self.exchange.body(forwarding.chunks(pieces) + end)
@@ -217,31 +239,42 @@ class Downstream(asyncio.Protocol):
     def _malformed(self, error: Malformed) -> None:
         self._path.meters.malformed += 1
         self._left = NONE
+        self.exchange.refuse_head(error.status)
         self.reply(error.status, str(error), keep_alive=False)
 
     # --- used by the exchange
 
-    def who_asked(self, host: bytes) -> bytes:
+    def who_asked(self, fields: RequestFields) -> bytes:
         """The lines that say so to an instance."""
+        host = fields.facts.host
+        if fields.aside and self._trusted:
+            return forwarding.forwarded(self.peer, host, self._port, fields.aside)
         if host != self._who_for or not self._who:
             self._who_for = host
-            self._who = forwarding.forwarded(self._peer, host, self._port)
+            self._who = forwarding.forwarded(self.peer, host, self._port)
         return self._who
+
+    @property
+    def target(self) -> bytes:
+        """Of the request under way, as it came."""
+        return self._reader.target or self._reader.path + self._reader.query
 
     def write(self, data: bytes) -> None:
         if self._transport is not None:
-            self._transport.write(data)
+            self._path.outbox.put(self._transport, data)
 
     def write_eof(self) -> bool:
         """Pass on that the other end of a tunnel sends no more; True: the other direction stays open."""
         if self._transport is None or self._eof:
             return False
+        self._path.outbox.flush()
         self._transport.write_eof()
         return True
 
     def pause(self, reason: int) -> None:
         if not self._paused and self._transport is not None:
             self._transport.pause_reading()
+            self._path.ticker.look_after(self)
         self._paused |= reason
 
     def resume(self, reason: int) -> None:
@@ -249,13 +282,32 @@ class Downstream(asyncio.Protocol):
             self._paused &= ~reason
             if not self._paused and self._transport is not None:
                 self._transport.resume_reading()
+                self._path.ticker.leave_alone(self)
 
-    def await_answer(self, now: float) -> None:
+    def look(self) -> None:
+        """While it is not read from, only the kernel knows that a client has reset its connection."""
+        with contextlib.suppress(OSError):
+            if self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE and self._transport:
+                self._transport.abort()
+
+    def await_answer(self, now: float, response_s: float | None) -> None:
         config = self._config
-        self.deadline = now + (config.response_timeout_s if self._left == NONE else config.body_timeout_s)
+        if self._left == NONE:
+            self.deadline = now + (response_s or config.response_timeout_s)
+        else:
+            self.deadline = now + config.body_timeout_s
 
-    def tunnel(self) -> None:
-        self.deadline = NEVER
+    def await_body(self, now: float, idle_s: float | None, *, endless: bool) -> None:
+        """The answer has begun; `endless`: it may rest for as long as it likes."""
+        self._idle_s = 0.0 if endless else idle_s or self._config.answer_idle_s
+        self._relayed = self.exchange.relay.moved_bytes
+        rest_s = self._config.half_closed_s if self._eof else self._idle_s
+        self.deadline = now + rest_s if rest_s else NEVER
+
+    def tunnel(self, idle_s: float | None) -> None:
+        self._idle_s = idle_s or self._config.tunnel_idle_s
+        self._relayed = self.exchange.relay.moved_bytes
+        self.deadline = time.monotonic() + self._idle_s if self._idle_s else NEVER
         ahead, self._ahead = self._ahead, b""
         if ahead:
             self.exchange.tunnel(ahead)
@@ -265,8 +317,12 @@ class Downstream(asyncio.Protocol):
         """The answer is written; what next?"""
         if not keep_alive:
             self._finish(now)
-        elif not self._full:
-            self._rest(now)
+        elif self._full:
+            self._idle_s = 0.0
+        else:
+            self.deadline = now + self._config.idle_timeout_s
+            if not self._loops and (self._ahead or self._eof):
+                self._rest(now)
 
     def reply(self, status: int, content: str, number: str = "", *, keep_alive: bool) -> None:
         """An answer of the gateway's own."""
@@ -281,7 +337,7 @@ class Downstream(asyncio.Protocol):
         if self._loops:
             return
         if self._ahead:
-            self._requests(self._ahead)
+            self._serve(self._ahead)
         if self._eof and not self._ahead and self.exchange.state is READY:
             self.close()
 
@@ -296,8 +352,10 @@ class Downstream(asyncio.Protocol):
             return
         self._closing = True
         self.deadline = now + self._config.linger_s
+        self._path.outbox.flush()
         self._transport.write_eof()
         self._paused = 0
+        self._path.ticker.leave_alone(self)
         self._transport.resume_reading()
 
     def close(self) -> None:
@@ -305,11 +363,13 @@ class Downstream(asyncio.Protocol):
         self._closing = True
         self.deadline = time.monotonic() + self._config.body_timeout_s
         if self._transport is not None:
+            self._path.outbox.flush()
             self._transport.close()
 
     def reset(self) -> None:
         """End the connection so that no client takes what it has for a whole answer."""
         if self._transport is not None:
+            self._path.outbox.flush()
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             self._transport.abort()
 
@@ -318,20 +378,41 @@ class Downstream(asyncio.Protocol):
     def expire(self, now: float) -> None:
         self.deadline = NEVER
         state = self.exchange.state
+        meters = self._path.meters
         if self._closing or self._full:
             self._check_flow(now)
         elif state is READY:
-            if self._reader.holding:
-                self.reply(408, "the head of the request did not arrive in time", keep_alive=False)
-            else:
-                self.close()
-        elif self._left != NONE and not self._paused:
+            self._no_request()
+        elif self._left != NONE and not self._paused and state is not ANSWERING:
             self._left = NONE
+            meters.body_timeouts += 1
             self.exchange.refuse(408, "the body of the request stopped arriving")
         elif state is WAITING:
+            meters.response_timeouts += 1
             self.exchange.attempt_failed("slow", "no answer in time")
         elif self._eof:
             self._check_half_closed(now)
+        elif self._idle_s:
+            self._check_rest(now)
+
+    def _no_request(self) -> None:
+        meters = self._path.meters
+        if self._reader.holding:
+            meters.head_timeouts += 1
+            self.exchange.refuse_head(408)
+            self.reply(408, "the head of the request did not arrive in time", keep_alive=False)
+        else:
+            meters.idle_timeouts += 1
+            self.close()
+
+    def _check_rest(self, now: float) -> None:
+        """An answer or a tunnel that moved goes on."""
+        if self._relayed == self.exchange.relay.moved_bytes:
+            self._path.meters.idle_timeouts += 1
+            self.exchange.attempt_failed("stalled", f"nothing moved for {self._idle_s:g} s")
+            return
+        self._relayed = self.exchange.relay.moved_bytes
+        self.deadline = now + self._idle_s
 
     def _check_flow(self, now: float) -> None:
         """Bytes wait to be sent: a slow client may have them, one that takes none is cut. Without any, it is over."""
@@ -340,15 +421,16 @@ class Downstream(asyncio.Protocol):
             self._waiting = waiting
             self.deadline = now + self._config.body_timeout_s
         elif waiting:
+            self._path.meters.write_timeouts += 1
             self.reset()
         elif self._transport is not None:
             self._transport.abort()
 
     def _check_half_closed(self, now: float) -> None:
         """It cannot be seen whether a client that sends no more still reads; that the answer moves is a sign."""
-        if self._relayed == self.exchange.relayed_bytes:
+        if self._relayed == self.exchange.relay.moved_bytes:
             self.reset()
-        self._relayed = self.exchange.relayed_bytes
+        self._relayed = self.exchange.relay.moved_bytes
         self.deadline = now + self._config.half_closed_s
 
     # --- the end of the gateway

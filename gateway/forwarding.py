@@ -1,32 +1,47 @@
 """The bytes that are sent on: heads rebuilt from checked parts, in both directions.
 
 Towards the instance: its own Host, the outgoing path, `X-Forwarded-*`, `Forwarded` (RFC 7239) and `Via` as this gateway
-knows them, a request id. Towards the client: the answer's fields, the length as told or chunked, `X-Plexmesh-Path`, and
-`Connection` where it differs from what the client's version assumes.
+knows them, a request id, and the trace (W3C Trace Context): continued, with a step of our own, or begun. Towards the
+client: the answer's fields, the length as told or chunked, `X-Plexmesh-Path`, and `Connection` where it differs from
+what the client's version assumes.
+
+What a trusted proxy says about the client is believed and added to, or passed on; a stranger's word is replaced.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gateway.answer_heads import AnswerHead
-from gateway.heads import RequestHead
-from gateway.reader import CHUNKED, NONE, UNTIL_CLOSE
+from gateway.fields import Field
+from gateway.heads import FORWARDING
+from gateway.reader import CHUNKED, UNTIL_CLOSE
 
-VIA = b"Via: 1.1 plexmesh-gateway\r\n"
-
-BODY_EXPECTED = frozenset((b"POST", b"PUT", b"PATCH"))
-"""Methods whose requests say a length also when it is 0."""
+VIA = b"1.1 plexmesh-gateway"
 
 
-def forwarded(client_ip: bytes, host: bytes, port: int) -> bytes:
-    """The lines that say who asked, and for which host; the same for all requests of a connection to one host."""
-    name_port = _port_in(host) or b"%d" % port
+def forwarded(client_ip: bytes, host: bytes, port: int, aside: Sequence[Field] = ()) -> bytes:
+    """The lines that say who asked, and for which host. `aside` is what a trusted proxy said of it already."""
+    said: dict[bytes, bytes] = {}
+    others = [field.line for field in aside if field.key not in FORWARDING]
+    for field in aside:
+        said[field.key] = said[field.key] + b", " + field.value if field.key in said else field.value
     node = b'"[%b]"' % client_ip if b":" in client_ip else client_ip
+    proto = said.get(b"x-forwarded-proto", b"http")
     for_host = b';host="%b"' % host if host else b""
-    lines = (
-        b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: %b\r\n"
-        b"Forwarded: for=%b%b;proto=http\r\n" % (client_ip, name_port, node, for_host)
-    )
-    return lines + (b"X-Forwarded-Host: %b\r\n" % host if host else b"") + VIA
+    lines = {
+        b"X-Forwarded-For": _after(said, b"x-forwarded-for", client_ip),
+        b"X-Forwarded-Proto": proto,
+        b"X-Forwarded-Port": said.get(b"x-forwarded-port") or _port_in(host) or b"%d" % port,
+        b"Forwarded": _after(said, b"forwarded", b"for=%b%b;proto=http" % (node, for_host)),
+        b"X-Forwarded-Host": said.get(b"x-forwarded-host", host),
+        b"Via": _after(said, b"via", VIA),
+    }
+    return b"".join([b"%b: %b\r\n" % line for line in lines.items() if line[1]] + others)
+
+
+def _after(said: dict[bytes, bytes], key: bytes, own: bytes) -> bytes:
+    return said[key] + b", " + own if said.get(key) else own
 
 
 def _port_in(host: bytes) -> bytes:
@@ -34,41 +49,47 @@ def _port_in(host: bytes) -> bytes:
     return port if found and port.isdigit() else b""
 
 
-def request_head(
-    head: RequestHead, path: bytes, authority: bytes, cut: bytes, who_asked: bytes, request_id: bytes
+class Ids:
+    """Request ids and trace steps: a random part for each gateway process, and the number of the request."""
+
+    def __init__(self, name: str, bits: int) -> None:
+        """`bits` are 128 random ones."""
+        self._prefix = f"{name}-{bits & 0xFFFFFFFFFFFF:012x}-".lower().encode()
+        self._trace = b"%016x" % (bits >> 64 | 1)
+        self._span = b"%08x" % (bits >> 32 & 0xFFFFFFFF | 1)
+
+    def request_id(self, number: int) -> bytes:
+        return b"%b%x" % (self._prefix, number)
+
+    def trace_id(self, number: int) -> bytes:
+        return b"%b%016x" % (self._trace, number)
+
+    def fresh(self, number: int) -> bytes:
+        """The lines of a request that brought neither, and the end of its head. It is not sampled: nothing here is."""
+        return b"X-Request-Id: %b%x\r\ntraceparent: 00-%b%016x-%b%08x-00\r\n\r\n" % (
+            self._prefix, number, self._trace, number, self._span, number & 0xFFFFFFFF,
+        )  # fmt: skip
+
+    def lines(self, number: int, request_id: bytes, trace: bytes) -> bytes:
+        """The same, of a request that brought at least one. `trace` is a valid traceparent: a step is put under it."""
+        if not trace:
+            trace = b"00-%b-0000000000000000-00" % self.trace_id(number)
+        return b"X-Request-Id: %b\r\ntraceparent: %b%b%08x%b\r\n\r\n" % (
+            request_id or self.request_id(number), trace[:36], self._span, number & 0xFFFFFFFF, trace[52:],
+        )  # fmt: skip
+
+
+def answer_head(
+    head: AnswerHead, *, way: bytes, location: bytes, cookies: Sequence[bytes], minor: int, keep_alive: bool
 ) -> bytes:
-    """The head an instance gets. `cut` goes out as X-Forwarded-Prefix unless empty."""
-    fields = head.fields
-    start = (head.method, b" ", path, head.query, b" HTTP/1.1\r\nHost: ", authority, b"\r\n", fields.lines, who_asked)
-    end = (b"X-Forwarded-Prefix: ", cut, b"\r\nX-Request-Id: ", request_id, b"\r\n\r\n")
-    if head.safe and cut and fields.length == NONE and not fields.upgrade and not fields.expects_continue:
-        return b"".join(start + end)
-    return b"".join((*start, _framing(head), *(end if cut else (b"X-Request-Id: ", request_id, b"\r\n\r\n"))))
-
-
-def _framing(head: RequestHead) -> bytes:
-    fields = head.fields
-    lines = b""
-    if fields.length == CHUNKED:
-        lines = b"Transfer-Encoding: chunked\r\n"
-    elif fields.length != NONE or head.method in BODY_EXPECTED:
-        lines = b"Content-Length: %d\r\n" % fields.length
-    if fields.upgrade:
-        lines += b"Connection: Upgrade\r\nUpgrade: %b\r\n" % fields.upgrade
-    if fields.expects_continue:
-        lines += b"Expect: 100-continue\r\n"
-    return lines
-
-
-def answer_head(head: AnswerHead, *, way: bytes, location: bytes, minor: int, keep_alive: bool) -> bytes:
     """The head the client gets; `way` is a whole X-Plexmesh-Path line or empty, `minor` the client's version."""
-    if keep_alive and minor == 1 and head.length >= 0 and not head.location:
-        return b"".join((head.lines, way, b"\r\n"))
     parts = [head.lines]
     if head.length in (CHUNKED, UNTIL_CLOSE) and minor == 1:
         parts.append(b"Transfer-Encoding: chunked\r\n")
     if location:
         parts += (b"Location: ", location, b"\r\n")
+    for cookie in cookies:
+        parts += (b"Set-Cookie: ", cookie, b"\r\n")
     if not keep_alive:
         parts.append(b"Connection: close\r\n")
     elif minor == 0:
@@ -79,7 +100,8 @@ def answer_head(head: AnswerHead, *, way: bytes, location: bytes, minor: int, ke
 
 def switching_head(head: AnswerHead, way: bytes) -> bytes:
     """101, and to what."""
-    return b"%bConnection: Upgrade\r\nUpgrade: %b\r\n%b\r\n" % (head.lines, head.upgrade, way)
+    cookies = b"".join([b"Set-Cookie: %b\r\n" % cookie for cookie in head.cookies])
+    return b"%bConnection: Upgrade\r\nUpgrade: %b\r\n%b%b\r\n" % (head.lines, head.upgrade, cookies, way)
 
 
 def interim_head(head: AnswerHead) -> bytes:

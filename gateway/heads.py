@@ -6,12 +6,15 @@ What is refused (400 unless said), because two readers could understand it diffe
     target          asterisk except with OPTIONS, a fragment, user information, another scheme than http and https
     Content-Length  two fields, not digits only, together with Transfer-Encoding (9112, 6.3)
     Transfer-Enc.   anything but exactly `chunked`; any at all in HTTP/1.0 (9112, 6.1)
-    Upgrade         with a body: bytes of the body could be taken for the new protocol
+    Upgrade         with a body: bytes of the body could be taken for the new protocol (one to HTTP/2, or to what is no
+                    protocol's name, is ignored: 9110, 7.8)
     Expect          anything but 100-continue (417; 9110, 10.1.1)
 
 What is dropped: hop-by-hop fields and those Connection names (9110, 7.6.1), every field that only a gateway may say
-(X-Forwarded-*, Forwarded, Via: strangers are not believed), and X-Certificate-*, by which a gateway vouches for a
-client's certificate. Everything else goes on in its order and spelling.
+(X-Forwarded-*, Forwarded, Via: kept aside, for a proxy that is trusted), X-Certificate-*, by which a gateway vouches
+for a client's certificate, and all spellings of these with "_". Everything else goes on in its order and spelling.
+
+What the framing fields mean together is remembered (`Facts`), like the lines themselves: it depends on nothing else.
 
 Not here: the bytes that are sent (`forwarding`), answers (`answer_heads`), the path (`paths`).
 """
@@ -22,101 +25,194 @@ import re
 
 import msgspec
 
-from gateway.reader import CHUNKED, NONE, Fields, Malformed
+from gateway.fields import DROPPED, PLAIN, TOKEN, Field, FieldLines, Kinds, Malformed, tokens
+from gateway.reader import CHUNKED, NONE
 
 AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?\Z")
 DIGITS = re.compile(rb"[0-9]{1,18}\Z")
 REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}\Z")
+PROTOCOLS = re.compile(rb"%b(?:/%b)?(?:[ \t]*,[ \t]*%b(?:/%b)?)*\Z" % (TOKEN, TOKEN, TOKEN, TOKEN))
+TRACEPARENT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
 
 HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-connection proxy-authenticate proxy-authorization te trailer transfer-encoding "
     b"upgrade http2-settings".split()
 )
 FORWARDING = frozenset(
-    b"forwarded via x-forwarded-for x-forwarded-proto x-forwarded-host x-forwarded-port x-forwarded-prefix "
-    b"x-forwarded-ssl x-forwarded-server x-real-ip".split()
+    b"forwarded via x-real-ip x-forwarded-for x-forwarded-proto x-forwarded-host x-forwarded-port "
+    b"x-forwarded-prefix".split()
 )
-VOUCHING = frozenset(b"x-certificate-public x-certificate-distinguishedname x-certificate-commonname".split())
-OWN = frozenset(b"host content-length expect x-request-id".split())
-"""Not copied but said anew, from what was understood."""
+SAID_ANEW = frozenset(b"host content-length expect".split())
+"""Not copied but said as they were understood."""
 
-SPECIAL = HOP_BY_HOP | FORWARDING | VOUCHING | OWN
+FRAMING, ASIDE, REQUEST_ID_FIELD, TRACE_PARENT, TRACE_STATE = 2, 3, 4, 5, 6
+"""Kinds of fields: of which the facts are made; kept aside for trusted proxies; and single ones."""
+
+MEANINGFUL = frozenset(b"host content-length expect connection transfer-encoding upgrade te".split())
+KINDS = Kinds(
+    dict.fromkeys(HOP_BY_HOP | {b"proxy"}, DROPPED)
+    | dict.fromkeys(FORWARDING, ASIDE)
+    | dict.fromkeys(MEANINGFUL, FRAMING)
+    | {b"x-request-id": REQUEST_ID_FIELD, b"traceparent": TRACE_PARENT, b"tracestate": TRACE_STATE},
+    {b"x-forwarded-": ASIDE, b"x-certificate-": DROPPED},
+)
+"""(`Proxy` is no field of HTTP; programs that take fields as variables read it as HTTP_PROXY.)"""
 ONCE = frozenset(b"host content-length transfer-encoding".split())
 
 SAFE = frozenset(b"GET HEAD OPTIONS TRACE".split())
 
+BODY_EXPECTED = frozenset((b"POST", b"PUT", b"PATCH"))
+"""Methods whose requests say a length also when it is 0."""
 
-class RequestFields(msgspec.Struct, frozen=True, gc=False):
-    """The checked fields of a head, which many heads of a connection have in common. `lines` are those that go on.
 
-    `minor` is that of the client's version, 1.0 or 1.1. `length` is a number of bytes, NONE or CHUNKED. `upgrade` is
-    the protocol asked for, or empty; so is `request_id` when the client gave none that can be kept.
+class Facts(msgspec.Struct, frozen=True, gc=False):
+    """What the framing fields of a head say together; `minor` is that of the client's version, 1.0 or 1.1.
+
+    `length` is a number of bytes, NONE or CHUNKED. `upgrade` is the protocol asked for, or empty. `framing` are the
+    lines an instance is told this by. `hops` are the names in Connection that are no plain options.
     """
 
     minor: int
     host: bytes
-    lines: bytes
     length: int
     keep_alive: bool
     upgrade: bytes
     expects_continue: bool
+    wants_trailers: bool
+    framing: bytes
+    hops: frozenset[bytes]
+
+
+class RequestFields(msgspec.Struct, frozen=True, gc=False):
+    """The checked fields of a head. `lines` are those that go on; `aside` those only a trusted proxy may say.
+
+    `request_id` and `trace` (a valid traceparent) are empty when the client gave none that can be kept.
+    """
+
+    facts: Facts
+    lines: bytes
     request_id: bytes
+    trace: bytes
+    aside: tuple[Field, ...]
 
 
-class RequestHead(msgspec.Struct, frozen=True, gc=False):
-    """A checked head. `query` begins with "?" or is empty."""
+class _FactsOf(dict[tuple[int, tuple[bytes, ...]], Facts]):
+    """(minor, framing lines) → Facts. Raises Malformed."""
 
-    method: bytes
-    path: bytes
-    query: bytes
-    safe: bool
-    fields: RequestFields
+    MAX_KEPT = 1024
+    MAX_KEPT_BYTES = 512
+
+    def __missing__(self, key: tuple[int, tuple[bytes, ...]]) -> Facts:
+        minor, lines = key
+        facts = _read_facts(minor, lines)
+        if sum(map(len, lines)) <= self.MAX_KEPT_BYTES:
+            if len(self) >= self.MAX_KEPT:
+                self.clear()
+            self[key] = facts
+        return facts
 
 
-def read_request(method: bytes, target: bytes, fields: RequestFields) -> RequestHead:
-    """Check a request line. Raises Malformed."""
+LINES = FieldLines(KINDS)
+FACTS = _FactsOf()
+
+
+def read_fields(minor: int, block: bytes, max_fields: int = 100) -> RequestFields:
+    """Check the fields of a head. Raises Malformed."""
+    lines: list[bytes] = []
+    framing: list[bytes] = []
+    special: list[Field] | None = None
+    split = block.split(b"\r\n") if block else []
+    if len(split) > max_fields:
+        raise Malformed(431, f"more than {max_fields} header fields")
+    known = LINES
+    for line in split:
+        field = known[line]
+        kind = field.kind
+        if kind == PLAIN:
+            lines.append(field.line)
+        elif kind == FRAMING:
+            framing.append(line)
+        elif kind != DROPPED:
+            if special is None:
+                special = []
+            special.append(field)
+    facts = FACTS[minor, tuple(framing)]
+    if facts.hops:
+        lines = [
+            each.line for each in map(known.__getitem__, split) if each.kind == PLAIN and each.key not in facts.hops
+        ]
+    if special is None:
+        return RequestFields(facts, b"".join(lines), b"", b"", ())
+    return _with_special(facts, lines, special)
+
+
+def _with_special(facts: Facts, lines: list[bytes], special: list[Field]) -> RequestFields:
+    request_id = trace = b""
+    states: list[bytes] = []
+    aside: list[Field] = []
+    for field in special:
+        if field.key in facts.hops:
+            continue
+        if field.kind == ASIDE:
+            aside.append(field)
+        elif field.kind == REQUEST_ID_FIELD:
+            request_id = field.value if REQUEST_ID.match(field.value) else b""
+        elif field.kind == TRACE_PARENT:
+            trace = b"" if trace or not TRACEPARENT.match(field.value) else field.value
+        else:
+            states.append(field.line)
+    if trace:
+        lines += states
+    return RequestFields(facts, b"".join(lines), request_id, trace, tuple(aside))
+
+
+def read_target(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes]:
+    """(path, query with its "?", or empty) of a target as it came. Raises Malformed."""
     if target[:1] != b"/":
-        target = _origin_form(method, target, fields.host)
+        target = _origin_form(method, target, host)
     if b"#" in target:
         raise Malformed(400, "a target must not hold a fragment")
     path, mark, query = target.partition(b"?")
-    return RequestHead(method, path, mark + query, method in SAFE, fields)
+    return path, mark + query
 
 
-def read_fields(minor: int, fields: Fields) -> RequestFields:
-    """Check the fields of a head. Raises Malformed."""
-    lines, special = split(fields, SPECIAL, ONCE, 400)
+def _read_facts(minor: int, lines: tuple[bytes, ...]) -> Facts:
+    special: dict[bytes, bytes] = {}
+    for field in map(LINES.__getitem__, lines):
+        if field.key not in special:
+            special[field.key] = field.value
+        elif field.key in ONCE:
+            raise Malformed(400, f"more than one {field.key.decode()} field")
+        else:
+            special[field.key] += b", " + field.value
     host = special.get(b"host")
     if host is None or not AUTHORITY.match(host):
         host = _host(host, minor)
     length = _length(special, minor)
-    keep_alive, upgrade = minor == 1, b""
-    if b"connection" in special or b"upgrade" in special:
-        keep_alive, upgrade, lines = _connection(special, minor, length, lines)
+    options = tokens(special.get(b"connection", b""))
+    keep_alive = b"close" not in options and (minor == 1 or b"keep-alive" in options)
+    upgrade = _upgrade(special, options, minor, length)
     expects = b"expect" in special and _expects_continue(special[b"expect"], minor)
-    request_id = special.get(b"x-request-id", b"")
-    if request_id and not REQUEST_ID.match(request_id):
-        request_id = b""
-    return RequestFields(minor, host, b"".join(lines), length, keep_alive, upgrade, expects, request_id)
+    trailers = minor == 1 and b"te" in options and b"trailers" in tokens(special.get(b"te", b""))
+    framing = _framing(length, b"content-length" in special, upgrade, expects, trailers)
+    return Facts(minor, host, length, keep_alive, upgrade, expects, trailers, framing, options - PLAIN_OPTIONS)
 
 
-def split(
-    fields: Fields, special: frozenset[bytes], once: frozenset[bytes], status: int
-) -> tuple[list[bytes], dict[bytes, bytes]]:
-    """(the fields that go on, as lines; those named `special`, joined by commas). Raises Malformed with `status`."""
-    lines: list[bytes] = []
-    found: dict[bytes, bytes] = {}
-    for name, value in fields:
-        key = name.lower()
-        if key not in special:
-            lines += (name, b": ", value, b"\r\n")
-        elif key not in found:
-            found[key] = value
-        elif key in once:
-            raise Malformed(status, f"more than one {key.decode()} field")
-        else:
-            found[key] += b", " + value
-    return lines, found
+PLAIN_OPTIONS = frozenset((b"close", b"keep-alive")) | HOP_BY_HOP | SAID_ANEW
+"""Names in Connection that need no dropping: they are no fields, or are never copied."""
+
+
+def _framing(length: int, told: bool, upgrade: bytes, expects: bool, trailers: bool) -> bytes:
+    lines = b""
+    if length == CHUNKED:
+        lines = b"Transfer-Encoding: chunked\r\n"
+    elif told:
+        lines = b"Content-Length: %d\r\n" % length
+    if upgrade:
+        lines += b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade
+    elif trailers:
+        lines += b"Connection: TE\r\nTE: trailers\r\n"
+    return lines + (b"Expect: 100-continue\r\n" if expects else b"")
 
 
 def _host(host: bytes | None, minor: int) -> bytes:
@@ -148,22 +244,18 @@ def _length(special: dict[bytes, bytes], minor: int) -> int:
     digits = special.get(b"content-length")
     if digits is None:
         return NONE
-    if not DIGITS.match(digits.strip(b" \t")):
+    if not DIGITS.match(digits):
         raise Malformed(400, "Content-Length must be digits")
     return int(digits)
 
 
-def _connection(
-    special: dict[bytes, bytes], minor: int, length: int, lines: list[bytes]
-) -> tuple[bool, bytes, list[bytes]]:
-    options = tokens(special.get(b"connection", b""))
-    keep_alive = b"close" not in options and (minor == 1 or b"keep-alive" in options)
-    upgrade = b""
-    if b"upgrade" in options and b"upgrade" in special:
-        if length != NONE:
-            raise Malformed(400, "a request for another protocol must not have a body")
-        upgrade = special[b"upgrade"] if minor == 1 and not _is_h2c(special[b"upgrade"]) else b""
-    return keep_alive, upgrade, without(lines, options)
+def _upgrade(special: dict[bytes, bytes], options: frozenset[bytes], minor: int, length: int) -> bytes:
+    if b"upgrade" not in options or b"upgrade" not in special:
+        return b""
+    if length != NONE:
+        raise Malformed(400, "a request for another protocol must not have a body")
+    wanted = special[b"upgrade"]
+    return wanted if minor == 1 and PROTOCOLS.match(wanted) and not _is_h2c(wanted) else b""
 
 
 def _is_h2c(upgrade: bytes) -> bool:
@@ -177,22 +269,3 @@ def _expects_continue(expect: bytes, minor: int) -> bool:
     if expect.lower() != b"100-continue":
         raise Malformed(417, "the only expectation known is 100-continue")
     return True
-
-
-def tokens(value: bytes) -> frozenset[bytes]:
-    """A comma list, lower case."""
-    return frozenset(part.strip(b" \t").lower() for part in value.split(b",")) - {b""}
-
-
-PLAIN_OPTIONS = frozenset((b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings"))
-
-
-def without(lines: list[bytes], options: frozenset[bytes]) -> list[bytes]:
-    """The lines (four pieces each: name, colon, value, end) but for the fields that Connection names."""
-    if options <= PLAIN_OPTIONS:
-        return lines
-    kept: list[bytes] = []
-    for at in range(0, len(lines), 4):
-        if lines[at].lower() not in options:
-            kept += lines[at : at + 4]
-    return kept

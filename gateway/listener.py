@@ -56,6 +56,11 @@ class Listener:
                 pass
         self._sock.close()
 
+    async def settled(self) -> None:
+        """All that were accepted are being served, or have gone."""
+        while self._starting:
+            await asyncio.wait(self._starting)
+
     def _ready(self) -> None:
         for _ in range(BATCH):
             if len(self._path.clients) + len(self._starting) >= self._path.config.max_connections:

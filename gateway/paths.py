@@ -2,7 +2,8 @@
 
 Percent-encoded unreserved characters are decoded and dot segments removed, *before* a route is looked up, so nothing
 that reaches an instance can climb out of the route it was let in by. Refused with 400, because two readers could
-disagree about them: climbing above the root, dot segments spelled with an encoded slash or with a backslash, a percent
+disagree about them: climbing above the root, dot segments spelled with an encoded slash, with a backslash or with a
+parameter (`..;x`), a percent
 sign without two hexadecimal digits, an encoded NUL, and characters that no path may hold. An encoded slash elsewhere
 passes as it came.
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.reader import Malformed
+from gateway.fields import Malformed
 
 PLAIN = re.compile(rb"(?:/[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9._~!$&'()*+,;=:@-]*)*/?\Z")
 """No percent sign and no segment that begins with a dot: nothing to normalise, nothing to refuse."""
@@ -21,6 +22,8 @@ PLAIN = re.compile(rb"(?:/[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9._~!$&'()*+,;=:@-
 ALLOWED = re.compile(rb"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/|{}\[\]^`\"<>-]|%[0-9A-Fa-f]{2})*\Z")
 ENCODED = re.compile(rb"%([0-9A-Fa-f]{2})")
 UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+PARAMETERS = re.compile(rb";|%3[Bb]")
+"""Servers of Java take what follows for a parameter, and climb by what is left."""
 SLASHES = re.compile(rb"/|%2[Ff]|%5[Cc]")
 
 
@@ -32,8 +35,8 @@ def normalised(path: bytes) -> bytes:
         raise Malformed(400, "the path holds a character that must be percent-encoded")
     decoded = ENCODED.sub(_decode_unreserved, path)
     plain = without_dot_segments(decoded)
-    if any(segment in (b".", b"..") for segment in SLASHES.split(plain)):
-        raise Malformed(400, "the path hides a dot segment behind an encoded slash")
+    if any(PARAMETERS.split(segment, maxsplit=1)[0] in (b".", b"..") for segment in SLASHES.split(plain)):
+        raise Malformed(400, "the path hides a dot segment behind an encoded slash, or before a parameter")
     return plain
 
 

@@ -6,7 +6,7 @@
     garbage instead of an answer               elsewhere          502
     no first byte in time                      504                504
     put out by probes while waiting            elsewhere          it waits on
-    died after the head was passed on          (not here: the client's connection is reset)
+    died, stalled after the head was passed on (not here: the client's connection is reset)
 
 "Elsewhere" is each other endpoint once; with one endpoint only, it is tried twice. That a connection which had rested
 turned out dead says nothing about its endpoint, so once in a request it does not count as a try. A body that can no
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-Fault = Literal["connect", "died", "garbage", "slow", "put out", "gateway"]
+Fault = Literal["connect", "died", "garbage", "slow", "stalled", "put out", "gateway"]
 Verdict = Literal["again", "unknown", "unavailable", "garbage", "slow", "wait"]
 
 MIN_TRIES = 2

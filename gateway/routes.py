@@ -18,6 +18,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from gateway.limits import UNLIMITED, Limits, limits_of
+
 NEVER_ROUTED = frozenset(("discovery", "launcher"))
 RESERVED = frozenset(("gateway", "application", "eureka", "console", "static"))
 
@@ -39,6 +41,9 @@ class Route:
     prefix: bytes
     target: bytes
     cut: bytes
+    limits: Limits = UNLIMITED
+    early_upgrade: bool = False
+    """Websockets are accepted before their instance is asked, as Zowe does it."""
 
     @property
     def gateway_url(self) -> str:
@@ -53,30 +58,33 @@ def routes_of(service: str, metadatas: Iterable[Mapping[str, str]]) -> tuple[Rou
     """The routes of a service, longest gatewayUrl first. Where its instances disagree, the first one says it."""
     found: dict[bytes, Route] = {}
     for metadata in metadatas:
-        for gateway_url, service_url in declared(metadata):
-            route = make_route(service, gateway_url, service_url)
+        for name, gateway_url, service_url in declared(metadata):
+            early = metadata.get("plexmesh.earlyUpgrade", "").lower() == "true"
+            route = make_route(service, gateway_url, service_url, limits_of(metadata, name), early_upgrade=early)
             found.setdefault(route.prefix, route)
     return tuple(sorted(found.values(), key=lambda route: (-len(route.prefix), route.prefix)))
 
 
-def declared(metadata: Mapping[str, str]) -> list[tuple[str, str]]:
-    """(gatewayUrl, serviceUrl) of each complete route in an instance's metadata, or the default ones."""
-    pairs = []
+def declared(metadata: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """(name, gatewayUrl, serviceUrl) of each complete route in an instance's metadata, or the default ones."""
+    found = []
     for key, gateway_url in metadata.items():
         name, _, part = key.removeprefix(KEY).partition(".")
         if key.startswith(KEY) and part == "gatewayUrl" and gateway_url.strip("/"):
             pair = (gateway_url, metadata.get(f"{KEY}{name}.serviceUrl", "/"))
             if all(SOUND.match(each) for each in pair):
-                pairs.append(pair)
-    return pairs or list(DEFAULT_ROUTES)
+                found.append((name, *pair))
+    return found or [("", *pair) for pair in DEFAULT_ROUTES]
 
 
-def make_route(service: str, gateway_url: str, service_url: str) -> Route:
+def make_route(
+    service: str, gateway_url: str, service_url: str, limits: Limits = UNLIMITED, *, early_upgrade: bool = False
+) -> Route:
     prefix = f"/{service}/{gateway_url.strip('/')}".encode()
     trimmed = service_url.strip("/")
     target = f"/{trimmed}".encode() if trimmed else b""
     cut = prefix[: len(prefix) - len(target)] if prefix.endswith(target) else b""
-    return Route(prefix, target, cut)
+    return Route(prefix, target, cut, limits, early_upgrade)
 
 
 def within(path: bytes, prefix: bytes) -> bool:

@@ -18,6 +18,11 @@ class Timed(Protocol):
     def expire(self, now: float) -> None: ...
 
 
+class Watched(Protocol):
+    def look(self) -> None:
+        """Find out what nobody tells."""
+
+
 NEVER = float("inf")
 
 
@@ -26,6 +31,7 @@ class Ticker:
         self._loop = loop
         self._tick_s = tick_s
         self._members: set[Timed] = set()
+        self._watched: set[Watched] = set()
         self._handle: asyncio.TimerHandle | None = None
 
     def add(self, member: Timed) -> None:
@@ -36,6 +42,13 @@ class Ticker:
     def discard(self, member: Timed) -> None:
         self._members.discard(member)
 
+    def look_after(self, member: Watched) -> None:
+        """Have it look at each tick."""
+        self._watched.add(member)
+
+    def leave_alone(self, member: Watched) -> None:
+        self._watched.discard(member)
+
     def close(self) -> None:
         self._members.clear()
         if self._handle is not None:
@@ -45,4 +58,6 @@ class Ticker:
         now = time.monotonic()
         for member in [member for member in self._members if member.deadline <= now]:
             member.expire(now)
+        for watched in list(self._watched):
+            watched.look()
         self._handle = self._loop.call_later(self._tick_s, self._tick) if self._members else None

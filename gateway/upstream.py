@@ -17,8 +17,10 @@ import socket
 import time
 from typing import TYPE_CHECKING, cast
 
-from gateway.answer_heads import AnswerHead, read_answer
-from gateway.reader import CHUNKED, NONE, UNTIL_CLOSE, AnswerReader, Malformed
+from gateway.answer_heads import AnswerHead, read_answer, trailer_lines
+from gateway.chunked import ChunkedReader
+from gateway.fields import Malformed
+from gateway.reader import CHUNKED, UNTIL_CLOSE, AnswerReader
 from gateway.ticker import NEVER
 
 if TYPE_CHECKING:
@@ -40,17 +42,19 @@ MAX_ANSWER_FIELDS = 200
 
 class UpstreamConnection(asyncio.Protocol):
     __slots__ = (
-        "_head", "_interim", "_keep", "_left", "_method", "_paused", "_reader", "_sock", "_transport", "deadline",
-        "exchange", "pool", "reused",
+        "_chunked", "_head", "_interim", "_keep", "_left", "_method", "_paused", "_reader", "_sock", "_transport",
+        "born", "deadline", "exchange", "pool", "reused",
     )  # fmt: skip
 
     def __init__(self, pool: Pool, sock: socket.socket) -> None:
         self.pool = pool
         self.exchange: Exchange | None = None
         self.deadline = NEVER
+        self.born = time.monotonic()
         self._sock = sock
         self._transport: asyncio.Transport | None = None
-        self._reader = AnswerReader(MAX_ANSWER_HEAD_BYTES, MAX_ANSWER_FIELDS)
+        self._reader = AnswerReader(MAX_ANSWER_HEAD_BYTES)
+        self._chunked: ChunkedReader | None = None
         self._left = HEAD
         self._keep = False
         self._interim = 0
@@ -72,10 +76,11 @@ class UpstreamConnection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         if self._transport is not None:
-            self._transport.write(data)
+            self.pool.outbox.put(self._transport, data)
 
     def write_eof(self) -> None:
         if self._transport is not None:
+            self.pool.outbox.flush()
             self._transport.write_eof()
 
     def pause(self) -> None:
@@ -99,6 +104,7 @@ class UpstreamConnection(asyncio.Protocol):
         if at_once:
             self._transport.abort()
         else:
+            self.pool.outbox.flush()
             self.deadline = time.monotonic() + FLUSH_S
             self._transport.close()
 
@@ -146,6 +152,7 @@ class UpstreamConnection(asyncio.Protocol):
             exchange.attempt_failed("garbage", str(error))
 
     def eof_received(self) -> bool:
+        self.pool.outbox.flush()
         exchange = self.exchange
         if exchange is None:
             self.pool.forget(self)
@@ -184,11 +191,10 @@ class UpstreamConnection(asyncio.Protocol):
             if head is None or not reader.same or exchange.method != self._method:
                 self._method = exchange.method
                 head = self._head = read_answer(
-                    reader.status, reader.reason, reader.minor, reader.fields, exchange.method
+                    reader.status, reader.reason, reader.minor, reader.block, exchange.method, MAX_ANSWER_FIELDS
                 )
             if head.status >= 200:
                 break
-            reader.expect(NONE)
             if head.status == 101:
                 self._left = UNTIL_CLOSE
                 exchange.upgraded(head, rest)
@@ -199,16 +205,27 @@ class UpstreamConnection(asyncio.Protocol):
             exchange.interim(head)
         else:
             return
-        self._left = head.length
         self._keep = head.keep_alive
-        reader.expect(head.length)
+        if head.length >= 0 and len(rest) >= head.length:
+            self._whole(exchange, head, rest)
+            return
+        self._left = head.length
         exchange.answer(head)
-        if head.length == NONE:
-            self._done(exchange, bool(rest))
-        elif rest:
+        if self.exchange is None:
+            return
+        if head.length == CHUNKED:
+            self._chunked = ChunkedReader()
+        if rest:
             self._read_body(exchange, rest)
         else:
-            exchange.flush()
+            exchange.relay.flush()
+
+    def _whole(self, exchange: Exchange, head: AnswerHead, rest: bytes) -> None:
+        """Head and body came at once, as most answers do."""
+        surplus = len(rest) - head.length
+        if surplus:
+            rest = rest[: head.length]
+        exchange.answer_whole(head, rest, self._free(exchange, surplus > 0))
 
     def _read_body(self, exchange: Exchange, data: bytes) -> None:
         left = self._left
@@ -216,24 +233,33 @@ class UpstreamConnection(asyncio.Protocol):
             size = len(data)
             if size < left:
                 self._left = left - size
-                exchange.relay(data)
+                exchange.relay.data(data)
                 return
-            exchange.relay(data if size == left else data[:left])
-            self._done(exchange, size > left)
-        elif left == CHUNKED:
-            pieces, rest = self._reader.read_chunked(data)
-            exchange.relay_pieces(pieces)
-            if rest is not None:
-                self._done(exchange, bool(rest))
+            exchange.relay.data(data if size == left else data[:left])
+            exchange.answer_done(self._free(exchange, size > left))
+        elif self._chunked is not None:
+            self._read_chunked(exchange, self._chunked, data)
         else:
-            exchange.relay(data)
+            exchange.relay.data(data)
 
-    def _done(self, exchange: Exchange, surplus: bool) -> None:
-        """The answer is whole. The connection may be used again if nothing speaks against it."""
+    def _read_chunked(self, exchange: Exchange, chunked: ChunkedReader, data: bytes) -> None:
+        pieces, rest = chunked.read(data)
+        exchange.relay.pieces(pieces)
+        if rest is None:
+            exchange.relay.flush()
+            return
+        trailers = trailer_lines(chunked.trailers) if chunked.trailers else b""
+        self._chunked = None
+        exchange.answer_done(self._free(exchange, bool(rest)), trailers)
+
+    def _free(self, exchange: Exchange, surplus: bool) -> UpstreamConnection | None:
+        """The answer is whole: this connection, if nothing speaks against its being used again, else closed."""
         self.exchange = None
         if self._paused:
             self.resume()
-        again = self._keep and not surplus and exchange.request_done and self.open
-        if not again:
-            self.abort()
-        exchange.answer_done(self if again else None)
+        transport = self._transport
+        again = self._keep and not surplus and exchange.request_done
+        if again and transport is not None and not transport.is_closing():
+            return self
+        self.abort()
+        return None

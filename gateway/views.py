@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from gateway.datapath import DataPath
+from gateway.report import Report
 from gateway.snapshot import Snapshot
 from shared.wire import Instance
 
@@ -17,9 +17,8 @@ COMPONENTS = ("discovery", "gateway", "caching", "cachingservice", "launcher")
 """Services that are parts of plexmesh; shown with their LPAR."""
 
 
-def upstreams(path: DataPath) -> list[dict[str, Any]]:
+def upstreams(snapshot: Snapshot, report: Report) -> list[dict[str, Any]]:
     """Each routed service: its routes, and its instances."""
-    snapshot = path.snapshot
     return [
         {
             "service": upstream.service,
@@ -27,31 +26,31 @@ def upstreams(path: DataPath) -> list[dict[str, Any]]:
                 {"gatewayUrl": route.gateway_url, "serviceUrl": route.target.decode() or "/"}
                 for route in upstream.routes
             ],
-            "instances": [instance_view(path, each) for each in instances_of(snapshot, upstream.service)],
+            "instances": [instance_view(snapshot, report, each) for each in instances_of(snapshot, upstream.service)],
         }
         for upstream in sorted(snapshot.upstreams.values(), key=lambda each: each.service)
     ]
 
 
-def sysplex(path: DataPath) -> dict[str, Any]:
+def sysplex(snapshot: Snapshot, report: Report) -> dict[str, Any]:
     """LPARs with what runs in them, services, and instances outside the sysplex."""
-    instances = sorted(path.snapshot.instances.values(), key=lambda each: (each.service, each.instance))
+    instances = sorted(snapshot.instances.values(), key=lambda each: (each.service, each.instance))
     names = sorted({each.lpar for each in instances if each.lpar})
     return {
-        "lpars": [_lpar(path, name, [each for each in instances if each.lpar == name]) for name in names],
-        "services": upstreams(path),
-        "outside": [instance_view(path, each) for each in instances if each.lpar is None],
+        "lpars": [_lpar(snapshot, report, name, [each for each in instances if each.lpar == name]) for name in names],
+        "services": upstreams(snapshot, report),
+        "outside": [instance_view(snapshot, report, each) for each in instances if each.lpar is None],
     }
 
 
-def _lpar(path: DataPath, name: str, instances: list[Instance]) -> dict[str, Any]:
+def _lpar(snapshot: Snapshot, report: Report, name: str, instances: list[Instance]) -> dict[str, Any]:
     own = [each for each in instances if each.service in COMPONENTS]
     return {
         "id": name,
         "address": next((each.host for each in own), ""),
-        "silent": any(path.snapshot.owners.get(each.owner, "alive") != "alive" for each in own),
-        "components": [instance_view(path, each) for each in own],
-        "instances": [instance_view(path, each) for each in instances if each.service not in COMPONENTS],
+        "silent": any(snapshot.owners.get(each.owner, "alive") != "alive" for each in own),
+        "components": [instance_view(snapshot, report, each) for each in own],
+        "instances": [instance_view(snapshot, report, each) for each in instances if each.service not in COMPONENTS],
     }
 
 
@@ -60,9 +59,8 @@ def instances_of(snapshot: Snapshot, service: str) -> Iterable[Instance]:
     return sorted(found, key=lambda each: each.instance)
 
 
-def instance_view(path: DataPath, instance: Instance) -> dict[str, Any]:
-    view, why = _judged(path, instance)
-    pool = path.pools.get(instance.key)
+def instance_view(snapshot: Snapshot, report: Report, instance: Instance) -> dict[str, Any]:
+    view, why = _judged(snapshot, report, instance)
     return {
         "service": instance.service,
         "instance": instance.instance,
@@ -71,21 +69,21 @@ def instance_view(path: DataPath, instance: Instance) -> dict[str, Any]:
         "status": instance.status,
         "view": view,
         "why": why,
-        "inFlight": path.in_flight.get(instance.key, 0),
-        "idleConnections": pool.idle_count if pool else 0,
-        "owner": path.snapshot.owners.get(instance.owner, "alive"),
+        "inFlight": report.in_flight.get(instance.key, 0),
+        "idleConnections": report.idle.get(instance.key, 0),
+        "owner": snapshot.owners.get(instance.owner, "alive"),
     }
 
 
-def _judged(path: DataPath, instance: Instance) -> tuple[str, str]:
-    record = path.health.records.get(instance.key)
-    if record is not None:
-        return record.state, record.why
+def _judged(snapshot: Snapshot, report: Report, instance: Instance) -> tuple[str, str]:
+    judgement = report.health.get(instance.key)
+    if judgement is not None:
+        return judgement.state, judgement.why
     if instance.status != "UP":
         return "not a candidate", f"its status is {instance.status}"
-    if instance.key in path.snapshot.endpoints:
+    if instance.key in snapshot.endpoints:
         return "fine", ""
-    if instance.service.encode() not in path.snapshot.upstreams:  # nobody probes what nobody calls
-        owner = path.snapshot.owners.get(instance.owner, "alive")
+    if instance.service.encode() not in snapshot.upstreams:  # nobody probes what nobody calls
+        owner = snapshot.owners.get(instance.owner, "alive")
         return ("fine", "") if owner == "alive" else ("silent", f"its discovery node is {owner}")
     return "not a candidate", "it can only be called with TLS" if instance.secure else "it has no usable address"

@@ -76,13 +76,18 @@ class Rig:
 
 @contextlib.asynccontextmanager
 async def a_gateway(
-    *instances: RawInstance, service: str = "orders", vipa: str = "", **settings: Any
+    *instances: RawInstance,
+    service: str = "orders",
+    vipa: str = "",
+    metadata: dict[str, str] | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Rig]:
     """A ready gateway in front of these instances, all of one service."""
     discovery = FakeDiscovery(LPAR1)
     async with running(discovery, *instances):
         for each in instances:
-            discovery.put(an_instance(service, each.port, each.host, lpar="LPAR2"))
+            discovery.put(an_instance(service, each.port, each.host, lpar="LPAR2", metadata=metadata))
+        settings = {"access_log": "off"} | settings
         config = GatewayConfig(host=LPAR1, port=PORT, vipa=vipa, discovery=(discovery.url,), **settings)
         async with started(config) as gateway:
             await until(lambda: not gateway.why_not_ready(), "the gateway is ready")

@@ -240,7 +240,7 @@ async def test_an_answer_that_breaks_off_never_looks_whole(start: bytes) -> None
     async with a_gateway(*instances(behave)) as rig:
         with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
             await rig.ask(GET)
-        assert rig.gateway.path.meter("orders").answers[6] == 1
+        assert rig.gateway.path.meters.meter("orders", b"/orders/api/v1").answers[6] == 1
         assert rig.in_flight() == 0
 
 

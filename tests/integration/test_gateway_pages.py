@@ -112,9 +112,9 @@ async def test_metrics_count_what_was_answered() -> None:
             await rig.get("/orders/api/v1")
         await rig.get("/none/api/v1")
         text = (await rig.get("/application/metrics")).body.decode()
-        assert 'plexmesh_gateway_requests_total{status="2xx",upstream="orders"} 3.0' in text
-        assert 'plexmesh_gateway_requests_total{status="4xx",upstream="other"} 1.0' in text
-        assert 'plexmesh_gateway_request_seconds_count{upstream="orders"} 3.0' in text
+        assert 'plexmesh_gateway_requests_total{route="api/v1",status="2xx",upstream="orders"} 3.0' in text
+        assert 'plexmesh_gateway_requests_total{route="",status="4xx",upstream="other"} 1.0' in text
+        assert 'plexmesh_gateway_request_seconds_count{route="api/v1",upstream="orders"} 3.0' in text
         assert "plexmesh_gateway_in_flight_requests 1.0" in text
 
 

@@ -163,3 +163,55 @@ async def test_answers_before_the_upgrade_may_be_tried_elsewhere() -> None:
 
 def test_the_answer_of_the_fake_is_what_the_tests_think() -> None:
     assert answer(b"x") == b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
+
+
+EARLY = {"plexmesh.earlyUpgrade": "true"}
+CLOSE_1011 = b"\x03\xf3"
+
+
+@on_uvloop
+async def test_zowes_way_accepts_a_websocket_before_its_instance_does() -> None:
+    asked: list[bytes] = []
+
+    async def behave(caller: Caller) -> None:
+        asked.append(await caller.head())
+        await caller.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello")
+        await caller.send(await caller.reader.readexactly(4))
+
+    async with a_gateway(RawInstance(INSTANCES[0], 9000, behave), metadata=EARLY) as rig, await rig.connect() as client:
+        await client.send(
+            handshake(b"Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Protocol: chat\r\n") + b"ping"
+        )
+        answer = await client.answer()
+        assert answer.status == 101
+        assert answer.header("Sec-WebSocket-Accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+        assert await client.reader.readexactly(9) == b"helloping"
+    assert b"Extensions" not in asked[0]
+    assert b"Protocol" not in asked[0]
+    assert b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" in asked[0]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno", b"HTTP/1.1 403 No\r\n\r\nno", b"garbage\r\n\r\n"],
+)
+@on_uvloop
+async def test_zowes_way_tells_a_refusal_by_a_close_frame(refusal: bytes) -> None:
+    async def behave(caller: Caller) -> None:
+        await caller.head()
+        await caller.send(refusal)
+
+    async with a_gateway(RawInstance(INSTANCES[0], 9000, behave), metadata=EARLY) as rig, await rig.connect() as client:
+        assert (await client.ask(handshake(b""))).status == 101
+        opcode, length = await client.reader.readexactly(2)
+        assert opcode == 0x88
+        assert (await client.reader.readexactly(length)).startswith(CLOSE_1011)
+        assert await client.ended()
+        await until(lambda: rig.in_flight() == 0)
+
+
+def handshake(more: bytes) -> bytes:
+    return (
+        b"GET /orders/ws/v1/x HTTP/1.1\r\nHost: g\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + more + b"\r\n"
+    )

@@ -1,0 +1,60 @@
+"""What a gateway has once, however many data paths serve for it: its pages, its entry in the registry, its order of
+coming and leaving.
+
+up      own port (own pages are served, everything else once the registry is known) → watch → first whole snapshot:
+        ready → the sysplex address
+down    leave the sysplex address and the registry with the own port still open → not ready → close the port →
+        calls in flight finish, answers say `Connection: close` → what is left is cut
+"""
+
+from __future__ import annotations
+
+from gateway.api import Api, make_app
+from gateway.collector import MeterCollector
+from gateway.config import GatewayConfig
+from gateway.inner import Inner
+from gateway.plane import Plane
+from plexmesh import Service
+from shared.application import Application
+from shared.events import Events
+from shared.lifecycle import Lifecycle
+
+
+class Desk:
+    def __init__(self, config: GatewayConfig, events: Events, plane: Plane) -> None:
+        self._config = config
+        self._events = events
+        self._plane = plane
+        self._leaving = False
+        self._service = Service(
+            "gateway",
+            port=config.port,
+            host=config.host,
+            lpar=config.lpar,
+            discovery=list(config.discovery),
+            title="Gateway",
+            description="Routes and balances calls to every service of the sysplex",
+        )
+        application = Application("gateway", config, events, self.why_not_ready)
+        application.metrics.register(MeterCollector(plane.report))
+        self._inner = Inner(make_app(Api(config, plane), application))
+
+    def why_not_ready(self) -> list[str]:
+        return (["this gateway is leaving"] if self._leaving else []) + self._plane.why_not_ready()
+
+    async def start(self, lifecycle: Lifecycle) -> None:
+        """Raises AddressInUse or ConfigError when the own port cannot be had."""
+        await self._inner.start()
+        await self._plane.start(lifecycle, self._inner)
+        await self._service.start()
+        self._events.emit("gateway.started", address=f"{self._config.host}:{self._config.port}")
+
+    async def stop(self) -> None:
+        self._events.emit("gateway.leaving")
+        self._plane.leave()
+        await self._service.stop()
+        self._leaving = True
+        self._events.close()
+        await self._plane.drain()
+        await self._inner.stop()
+        self._plane.close()
