@@ -44,12 +44,13 @@ node_modules/installed: package.json package-lock.json
 	@touch $@
 
 bench: $(VENV)/installed-test ## measurements beside other people's software; results are kept in bench/README.md
-	$(BIN)/python -P bench/gateway_smoke.py
+	$(BIN)/python -P -m bench.gateway
 	$(BIN)/python -P -m bench.registry
 	$(BIN)/python -P -m bench.eureka
 
-soak: $(VENV)/installed-test ## simulated histories for MINUTES (60), with new seeds each time
+soak: $(VENV)/installed-test ## simulated histories and hostile clients for MINUTES (60) each, with new seeds each time
 	PLEXMESH_SIM_SECONDS=$$(($(MINUTES) * 60)) $(BIN)/pytest tests/sim -k more_histories -s --timeout 0
+	PLEXMESH_HOSTILE_SECONDS=$$(($(MINUTES) * 60)) $(BIN)/pytest tests/integration/test_gateway_hostile_soak.py -s
 
 test-ha: $(VENV)/installed-test ## compose on a real Docker engine: kill a container under load
 	PLEXMESH_HA=1 $(BIN)/pytest tests/ha -s

@@ -1,7 +1,7 @@
 """One LPAR's launcher over HTTP.
 
     GET  /v1/lpar                            the LPAR and its components
-    POST /v1/components/{name}/{action}      kill, pause, resume, stop, start: answers when it is done
+    POST /v1/components/{name}/{action}      kill, pause, resume, stop, start, reload: answers when it is done
 
 Orders must be `application/json` and must not come from a web page: a form cannot send that type without asking first,
 and browsers put an Origin on every POST, so neither a foreign page nor one behind a rebound name can order anything.

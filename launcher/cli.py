@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from launcher import lock, place
-from shared.errors import ConfigError, NotFound, PlexmeshError, Unavailable
+from shared.errors import ConfigError, NotFound, PlexmeshError, Unavailable, nearest
 
 if TYPE_CHECKING:
     from launcher.control import Control
@@ -248,6 +248,39 @@ _order("pause", "Freeze an LPAR or one component (SIGSTOP); a frozen gateway is 
 _order("resume", "Let a paused LPAR or component go on.")
 _order("stop", "Stop an LPAR or one component in order; it stays stopped.")
 _order("start", "Start an LPAR or one component again; returns when it is ready.")
+
+
+@cli.command("reload")
+@click.argument("names", nargs=-1, required=True, metavar="[LPAR] COMPONENT")
+@data_option
+def reload(names: tuple[str, ...], data: str | None) -> int:
+    """Let a gateway go on with new workers and its configuration as it is now, without losing a call.
+
+    Without LPAR: in all of them, one after the other; where it fails, the rest stay as they are.
+    """
+    if len(names) > 2:
+        raise click.UsageError("give an LPAR and a component, or a component")
+    control = _control(_holder(place.data_folder(data)))
+    component = names[-1].lower()
+    lpars = [names[0].upper()] if len(names) == 2 else _lpars_with(control, component)
+    for lpar in lpars:
+        control.order_component(lpar, component, "reload")
+        click.echo(f"{lpar} {component}: reloaded")
+    return DONE
+
+
+def _lpars_with(control: Control, component: str) -> list[str]:
+    """Those in which it is ready. Raises NotFound, Unavailable."""
+    found = {
+        (each.name, each.state, lpar.id): lpar.id for lpar in control.status()[0].lpars for each in lpar.components
+    }
+    known = {name for name, _, _ in found}
+    if component not in known:
+        raise NotFound(f"no LPAR has a component {component!r}{nearest(component, known)}")
+    ready = [lpar for (name, state, _), lpar in found.items() if (name, state) == (component, "ready")]
+    if not ready:
+        raise Unavailable(f"{component} is not ready in any LPAR")
+    return ready
 
 
 def _holder(data: Path) -> lock.Holder:

@@ -19,14 +19,15 @@ from collections.abc import Callable, Mapping
 import aiohttp
 
 import plexmesh
-from launcher import readiness
+from launcher import readiness, reloading
 from launcher.config import LauncherConfig
 from launcher.logfile import LogFile
 from launcher.messages import told
-from launcher.process import NotStarted, Process, ending
+from launcher.process import NotStarted, Process
 from launcher.restart import CONFIGURATION, Decision, GiveUp, RestartAfter, Restarts
 from launcher.spec import ComponentSpec
 from shared import wire
+from shared.child import ending
 from shared.events import Events
 from shared.lifecycle import Lifecycle
 
@@ -131,6 +132,11 @@ class Component:
         self._say("component.resumed")
         self._changed()
         await self._settled()
+
+    async def reload(self) -> None:
+        self._running()
+        await reloading.reload(self._session, self.spec.name, self.spec.url)
+        self._say("component.reloaded")
 
     def _running(self) -> Process:
         self.restarts.require_running()

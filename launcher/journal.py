@@ -26,6 +26,7 @@ SHOWN = frozenset(
         "killing",
         "paused",
         "resumed",
+        "reloaded",
     )
 )
 """Which of the launchers' events are worth a line."""

@@ -25,9 +25,10 @@ from launcher import pids
 from launcher.follow import follow
 from launcher.journal import Journal
 from launcher.logfile import LogFile
-from launcher.process import Process, ending
+from launcher.process import Process
 from launcher.states import Action
 from shared import wire
+from shared.child import ending
 from shared.errors import Conflict, NotFound, PlexmeshError, Unavailable
 from shared.lifecycle import Lifecycle
 from shared.plexfile import Plexfile

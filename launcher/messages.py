@@ -34,6 +34,7 @@ TEXTS = {
     "component.stopped": ("ZWEL0002I", "{component}({pid}) stopped"),
     "component.paused": (None, "{component}({pid}) paused"),
     "component.resumed": (None, "{component}({pid}) resumed"),
+    "component.reloaded": (None, "{component}({pid}) reloaded: new workers serve, old ones finish"),
     # the sysplex; the LPAR is in the field `lpar`
     "lpar.starting": (None, "starting"),
     "lpar.ready": (None, "all components ready"),

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import functools
 import os
 import signal
@@ -24,13 +23,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from launcher import pids
+from shared.child import die_with
 from shared.errors import PlexmeshError
 
-PR_SET_PDEATHSIG = 1
 LINE_BYTES = 64 * 1024
 """A longer line is cut into several: a program's output never grows our memory."""
-
-_libc = ctypes.CDLL(None)
 
 OnLine = Callable[[bytes], None]
 """Called with each line of standard output and standard error, without its end."""
@@ -139,20 +136,3 @@ def _spawn(command: Sequence[str], environ: Mapping[str, str], folder: Path | No
     except (OSError, subprocess.SubprocessError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise NotStarted(f"{command[0]}: cannot be started: {reason}") from error
-
-
-def die_with(parent: int) -> None:
-    """In the child, between fork and exec."""
-    _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
-
-
-def ending(code: int) -> str:
-    """An exit status in words: "exit code 1", "killed by SIGKILL"."""
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return f"killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"killed by signal {-code}"

@@ -26,7 +26,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import plexmesh
-from launcher.process import die_with
+from shared.child import die_with
 from shared.errors import ConfigError, PlexmeshError
 from shared.lifecycle import Lifecycle, run
 from shared.plexfile import RESERVED

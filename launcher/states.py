@@ -12,7 +12,7 @@ from typing import Literal, get_args
 from shared.errors import NotFound, nearest
 from shared.wire import ComponentState
 
-Action = Literal["kill", "pause", "resume", "stop", "start"]
+Action = Literal["kill", "pause", "resume", "stop", "start", "reload"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
 

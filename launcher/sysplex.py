@@ -19,7 +19,7 @@ from launcher.journal import Journal
 from launcher.lpar import ASK, Lpar
 from launcher.states import Action, overall
 from shared import wire
-from shared.errors import NotFound, nearest
+from shared.errors import Conflict, NotFound, nearest
 from shared.lifecycle import Lifecycle
 from shared.plexfile import Plexfile
 
@@ -69,6 +69,8 @@ class Sysplex:
     async def order(self, name: str, action: Action) -> wire.Lpar:
         """Raises NotFound; Conflict when it is not possible in this state."""
         lpar = self._find(name)
+        if action == "reload":
+            raise Conflict(f"an LPAR is not reloaded as a whole; name its component: reload {lpar.id} gateway")
         if action == "start":
             self._journal.say("lpar.starting", lpar.id)
         await getattr(lpar, action)()

@@ -3,7 +3,7 @@
 GET  /v1/status                                     the whole sysplex (`plexmesh status --json`)
 GET  /v1/sysplex                                    whose it is: name, pid, data folder
 POST /v1/lpars/{lpar}/{action}                      kill, pause, resume, stop, start: answers when it is done
-POST /v1/lpars/{lpar}/components/{name}/{action}    the same for a component, by its launcher
+POST /v1/lpars/{lpar}/components/{name}/{action}    the same for a component, by its launcher; reload too
 POST /v1/down                                       stop everything: answers at once
 """
 
