@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -226,9 +226,7 @@ class Crew:
     def snapshot(self) -> Snapshot:
         """The newest that every worker has, as far as that can be told."""
         reports = [each.report for each in self.serving.values() if each.report is not None]
-        tokens = {each.watch.token for each in reports if each.listening}
-        behind = [each for each in self._snapshots if each.token in tokens]
-        return behind[0] if behind else self._snapshots[-1]
+        return common(self._snapshots, {each.watch.token for each in reports if each.listening})
 
     def _publish(self, snapshot: Snapshot) -> None:
         self._snapshots.append(snapshot)
@@ -296,6 +294,11 @@ class Crew:
 
     def close(self) -> None:
         pass
+
+
+def common(snapshots: Sequence[Snapshot], tokens: Collection[str]) -> Snapshot:
+    """The oldest that somebody has; the newest of these (oldest first), where nobody's is among them."""
+    return next((each for each in snapshots if each.token in tokens), snapshots[-1])
 
 
 def _has_answered(child: Child, question: int) -> bool:

@@ -170,6 +170,7 @@ PARAMETERS = {
     "encoded": b"/%2e%2e;/x",
     "one dot": b"/.;/x",
     "last": b"/a/..;",
+    "encoded sign": b"/..%3b/x",
 }
 
 

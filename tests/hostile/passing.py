@@ -49,7 +49,7 @@ NOT_IN_TRAILERS = (
 )
 """RFC 9110, 6.5.1: fields that are needed before the body, for framing, routing, authentication or its meaning."""
 
-DOTS = re.compile(rb"(?:/|%2f|%5c|\\)(?:\.|%2e){1,2}(?:;[^/]*)?(?=/|%2f|%5c|\\|\Z)", re.IGNORECASE)
+DOTS = re.compile(rb"(?:/|%2f|%5c|\\)(?:\.|%2e){1,2}(?:(?:;|%3b)[^/]*)?(?=/|%2f|%5c|\\|\Z)", re.IGNORECASE)
 PROTOCOLS = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:/[!#$%&'*+\-.^_`|~0-9A-Za-z]+)?\Z")
 H2 = re.compile(rb"(?:h2c?|http/.*)\Z", re.IGNORECASE)
 

@@ -175,6 +175,7 @@ class Load:
                     await self._use(client, number)
             except (OSError, asyncio.IncompleteReadError) as error:
                 self.failed.append(repr(error))
+                await asyncio.sleep(0.01)
 
     async def _use(self, client: Client, number: int) -> None:
         for _ in range(self.per_connection if number % 2 else 1):

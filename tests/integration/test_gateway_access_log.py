@@ -24,9 +24,9 @@ from gateway.access_file import AppendedFile
 from gateway.access_log import AccessLog
 from gateway.access_records import MAX_TARGET_BYTES, AccessRecord
 from gateway.config import GatewayConfig
-from tests.fakes import until
+from tests.fakes import Caller, RawInstance, answering, until
 from tests.integration.access_log_writer import a_record
-from tests.integration.gateway_rig import on_uvloop
+from tests.integration.gateway_rig import INSTANCES, a_gateway, on_uvloop
 from tests.integration.launcher_rig import poll
 
 ROOT = Path(__file__).parents[2]
@@ -272,7 +272,9 @@ def test_processes_share_a_file_and_set_it_aside_once(tmp_path: Path) -> None:
     for name in names:
         assert [id for id in ids if id[0] == name] == [f"{name}-{number}" for number in range(1, count + 1)]
     assert len(ids) == 3 * count
-    assert older.stat().st_size < limit + 3 * 32 * 400  # somebody may write between another's look and its renaming
+    assert (
+        older.stat().st_size < limit + 3 * access_log.SLICE * 400
+    )  # somebody may write between another's look and its renaming
 
 
 def test_a_file_set_aside_by_somebody_else_is_left_alone(tmp_path: Path) -> None:
@@ -335,3 +337,60 @@ def test_it_is_not_for_everybody_to_read(tmp_path: Path) -> None:
     file.append(b"x\n")
     assert file.path.stat().st_mode & 0o007 == 0
     file.close()
+
+
+# --- of a whole gateway
+
+
+@on_uvloop
+async def test_calls_through_a_gateway_are_recorded(tmp_path: Path) -> None:
+    instance = RawInstance(INSTANCES[0], 9000, answering(b"hello"))
+    async with a_gateway(instance, access_log="json", data=tmp_path) as rig:
+        await rig.ask(
+            b'POST /orders/api/v1/x?q=%22 HTTP/1.1\r\nHost: g\r\nX-Request-Id: r1\r\nUser-Agent: a "b" \xff\r\n'
+            b"Referer: http://x/\r\nAuthorization: Bearer secret\r\nCookie: c=secret\r\nContent-Length: 6\r\n\r\nsecret"
+        )
+        await rig.get("/orders/api/v9/x")
+        await rig.get("/nobody/api/v1/x")
+        await rig.ask(b"GET /orders/api/v1/x HTTP/1.1\r\n\r\n")
+        await until(lambda: rig.gateway.path.access.written >= 4, "four lines")
+    assert b"secret" not in log_of(tmp_path).read_bytes()
+    post, no_route, no_service, malformed = [
+        line for line in lines_of(log_of(tmp_path)) if line["service"] != "gateway"
+    ]
+    assert {
+        "method": "POST", "target": "/orders/api/v1/x?q=%22", "version": "1.1", "status": 200, "received_bytes": 6,
+        "sent_bytes": 5, "tries": 1, "stands_for": 1, "service": "orders", "route": "/orders/api/v1",
+        "instance": "LPAR2/orders:9000", "request_id": "r1", "user_agent": 'a "b" \\xff', "referer": "http://x/",
+    }.items() <= post.items()  # fmt: skip
+    assert 0 < post["first_byte_s"] <= post["seconds"] < 10
+    assert (no_route["status"], no_route["service"], no_route["tries"]) == (404, "orders", 0)
+    assert (no_service["status"], no_service["tries"]) == (404, 0)
+    assert malformed["status"] == 400
+    for refused in (no_route, no_service, malformed):
+        assert refused["reason"]
+        assert "instance" not in refused
+        assert "first_byte_s" not in refused
+
+
+@on_uvloop
+async def test_a_client_that_leaves_and_the_last_call_are_recorded_too(tmp_path: Path) -> None:
+    asked = asyncio.Event()
+
+    async def keeps_silent(caller: Caller) -> None:
+        await caller.head()
+        asked.set()
+        await asyncio.Event().wait()
+
+    instance = RawInstance(INSTANCES[0], 9000, keeps_silent)
+    async with a_gateway(instance, access_log="json", data=tmp_path, half_closed_s=0.1, tick_s=0.02) as rig:
+        async with await rig.connect() as client:
+            await client.send(b"GET /orders/api/v1/x HTTP/1.1\r\nHost: g\r\n\r\n")
+            await asked.wait()
+        await until(lambda: not rig.in_flight(), "the gateway sees that the client is gone")
+        await rig.get("/nobody/api/v1/x")
+    gone, last = lines_of(log_of(tmp_path))  # the end of the gateway waits for its log
+    assert (gone["status"], gone["instance"], gone["tries"]) == (0, "LPAR2/orders:9000", 1)
+    assert gone["reason"]
+    assert "first_byte_s" not in gone
+    assert last["status"] == 404

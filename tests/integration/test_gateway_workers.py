@@ -8,6 +8,7 @@ import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ import psutil
 import pytest
 import yaml
 
+from gateway.config import GatewayConfig
 from tests.fakes import Caller, FakeDiscovery, RawInstance, an_instance, answer, answering, running, until
 from tests.integration.gateway_crew_rig import (
     DISCOVERY,
@@ -31,7 +33,7 @@ from tests.integration.gateway_crew_rig import (
     signalled,
     spawned,
 )  # fmt: skip
-from tests.integration.gateway_rig import Client, on_uvloop
+from tests.integration.gateway_rig import Client, on_uvloop, started
 
 HELD = b"GET /orders/api/v1/held HTTP/1.1\r\nHost: g\r\n\r\n"
 UPGRADE = (
@@ -61,20 +63,18 @@ async def hold_some(caller: Caller) -> None:
 @on_uvloop
 async def test_workers_share_the_load_and_the_metrics_are_exactly_the_calls_made(tmp_path: Path) -> None:
     async with a_crew(tmp_path) as rig:
-        for _ in range(60):
+        orders = ("requests_total", 'upstream="orders"', 'route="api/v1"', 'status="2xx"')
+        for count in range(1, 31):
             assert (await rig.ask(GET)).body == b"ok"
-        by_worker = [each["connections"] for each in await rig.workers()]
-        assert len(by_worker) == 2
+            assert await rig.metric(*orders) == count
         clients = [await Client.to(HOST, PORT) for _ in range(40)]
-        await until(lambda: len(clients) == 40)
         async with asyncio.timeout(5):
             while sum(connections := [each["connections"] for each in await rig.workers()]) < 40:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         assert min(connections) >= 5, connections
         for client in clients:
             client.close()
-        assert await rig.metric("requests_total", 'upstream="orders"', 'route="api/v1"', 'status="2xx"') == 60
-        assert await rig.metric("request_seconds_count", 'upstream="orders"') == 60
+        assert await rig.metric("request_seconds_count", 'upstream="orders"') == 30
         assert await rig.metric("workers") == 2
 
 
@@ -148,15 +148,23 @@ async def test_a_killed_worker_takes_only_its_calls_with_it_and_is_replaced(tmp_
 
 @on_uvloop
 async def test_counters_do_not_go_down_when_a_worker_dies(tmp_path: Path) -> None:
-    async with a_crew(tmp_path) as rig:
+    async with a_crew(tmp_path, behave=hold_some) as rig:
         for _ in range(30):
             await rig.ask(GET)
-        assert await rig.metric("requests_total", 'upstream="orders"') == 30
+        sockets = [await Client.to(HOST, PORT) for _ in range(6)]
+        for each in sockets:
+            assert (await each.ask(UPGRADE)).status == 101
+        assert await rig.metric("tunnels") == 6
+        counted = await rig.metric("requests_total", 'upstream="orders"')
+        assert counted >= 30
         for victim in await rig.pids():
             signalled(victim, signal.SIGKILL)
             await rig.serving(2, without=victim)
-        assert await rig.metric("requests_total", 'upstream="orders"') == 30
+        assert await rig.metric("requests_total", 'upstream="orders"') == counted
+        assert await rig.metric("tunnels") == 0, "what is open now is not in the sum of the dead"
         assert await rig.metric("endpoints ") == 1
+        for each in sockets:
+            each.close()
 
 
 @on_uvloop
@@ -192,6 +200,7 @@ async def test_workers_die_with_their_parent(tmp_path: Path) -> None:
     async with a_crew(tmp_path) as rig:
         workers = rig.children()
         assert len(workers) == 2
+        workers[0].suspend()  # so that it cannot find out by itself
         rig.process.kill()
         began = time.monotonic()
         await until(lambda: not any(map(lives, workers)))
@@ -227,12 +236,13 @@ async def test_the_parent_survives_without_descriptors(tmp_path: Path) -> None:
         clients = [await Client.to(HOST, PORT) for _ in range(20)]
         for client in clients:
             await client.send(b"GET /application/info HTTP/1.1\r\nHost: g\r\n\r\n")
-        await until(lambda: rig.said("pages.paused"))
+        await until(lambda: len(rig.said("pages.paused")) > 3)
         assert (await rig.ask(GET)).body == b"ok", "calls need nothing of the parent"
         signalled(victim, signal.SIGKILL)
         await until(lambda: rig.said("worker.not_started"))
         resource.prlimit(rig.process.pid, resource.RLIMIT_NOFILE, limits)
         await rig.serving(2, without=victim)
+        assert len(rig.said("pages.paused")) < 100, "it waits, and does not turn in circles"
         for client in clients:
             client.close()
 
@@ -285,6 +295,7 @@ async def test_sigterm_lets_calls_end_and_ends_with_0(tmp_path: Path) -> None:
             assert await rig.process.wait() == 0
         assert not any(map(lives, workers))
         assert [each["cut"] for each in rig.said("gateway.drained")] == [0, 0]
+        assert [each["how"] for each in rig.said("worker.ended")] == ["exit code 0", "exit code 0"]
 
 
 @on_uvloop
@@ -310,6 +321,69 @@ async def test_a_signal_to_the_whole_group_is_the_parents(tmp_path: Path) -> Non
             async with asyncio.timeout(5):
                 assert await rig.process.wait() == 0
             assert not rig.said("worker.died")
+
+
+@on_uvloop
+async def test_a_terminals_signal_does_not_reach_a_worker_that_only_begins(tmp_path: Path) -> None:
+    async with a_crew(tmp_path) as rig:
+        before = await rig.pids()
+        signalled(min(before), signal.SIGKILL)
+        await until(lambda: len(rig.said("worker.started")) == 3)
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signalled(rig.said("worker.started")[-1]["pid"], number)
+        await rig.serving(2, without=min(before))
+        assert len(rig.said("worker.died")) == 1
+
+
+@on_uvloop
+async def test_whoever_was_accepted_when_the_gateway_leaves_is_answered(tmp_path: Path) -> None:
+    async with a_crew(tmp_path, drain_s=3) as rig:
+        load = Load(HOST, pause_s=0)
+        async with load.running():
+            await load.more(100)
+            rig.process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(8):
+                assert await rig.process.wait() == 0
+        assert [each for each in load.failed if not each.startswith("ConnectionRefusedError")] == []
+
+
+@on_uvloop
+async def test_calls_in_the_queue_of_a_gateway_that_leaves_are_answered(tmp_path: Path) -> None:
+    async with a_crew(tmp_path, 1, drain_s=3) as rig:
+        (worker,) = rig.children()
+        worker.suspend()
+        clients = [await Client.to(HOST, PORT) for _ in range(150)]  # more than are accepted at a time
+        for client in clients:
+            await client.send(GET)
+        rig.process.send_signal(signal.SIGTERM)
+        await until(lambda: rig.said("gateway.leaving"))
+        worker.resume()
+        for client in clients:
+            assert (await client.answer()).body == b"ok"
+            client.close()
+
+
+@on_uvloop
+async def test_whoever_is_accepted_in_the_last_step_is_answered() -> None:
+    config = GatewayConfig(host=HOST, port=PORT, vipa="", access_log="off")
+    async with started(config) as gateway:
+        sock = socket.create_connection((HOST, PORT), timeout=5)  # by the kernel; the gateway has not seen it yet
+        with sock:
+            sock.sendall(b"GET /application/live HTTP/1.1\r\nHost: g\r\n\r\n")
+            await gateway.stop()
+            assert sock.recv(12) == b"HTTP/1.1 200"
+
+
+@on_uvloop
+async def test_a_call_that_comes_late_while_the_gateway_leaves_is_waited_for(tmp_path: Path) -> None:
+    async with a_crew(tmp_path, 1, behave=hold_some, drain_s=3) as rig:
+        rig.discovery.registrations = True
+        await until(lambda: rig.discovery.registered)
+        rig.process.send_signal(signal.SIGTERM)
+        await until(lambda: b"OUT_OF_SERVICE" in rig.discovery.registered[-1][2])
+        assert (await rig.ask(GET)).header("Connection") == "close"  # and then no client is left
+        async with await Client.to(HOST, PORT) as late:
+            assert (await late.ask(HELD)).body == b"ok"
 
 
 @on_uvloop
@@ -353,17 +427,17 @@ async def test_no_call_fails_in_a_reload_under_load(host: str, tmp_path: Path) -
 @on_uvloop
 async def test_calls_and_websockets_of_a_replaced_worker_go_on(tmp_path: Path) -> None:
     async with a_crew(tmp_path, 1, behave=hold_some, reload_drain_s=3) as rig:
-        async with await Client.to(HOST, PORT) as held, await Client.to(HOST, PORT) as socket:
-            assert (await socket.ask(UPGRADE)).status == 101
+        async with await Client.to(HOST, PORT) as held, await Client.to(HOST, PORT) as tunnel:
+            assert (await tunnel.ask(UPGRADE)).status == 101
             await held.send(HELD)
             assert (await rig.put("/gateway/v1/reload")).status == 200
             assert [each["state"] for each in await rig.workers()] == ["draining", "serving"]
             assert (await held.answer()).body == b"ok"
-            socket.writer.write(b"still")
-            assert await socket.reader.readexactly(5) == b"still"
+            tunnel.writer.write(b"still")
+            assert await tunnel.reader.readexactly(5) == b"still"
             assert await rig.metric("tunnels") == 1
             with contextlib.suppress(ConnectionResetError):
-                assert await socket.reader.read() == b""  # at the deadline
+                assert await tunnel.reader.read() == b""  # at the deadline
         assert await rig.metric("tunnels") == 0
 
 

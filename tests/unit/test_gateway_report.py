@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway import report, views
 from gateway.collector import MeterCollector
+from gateway.crew import common
 from gateway.meters import Meters
 from gateway.report import Judgement, Report, WatchState
-from gateway.snapshot import Fold, Snapshot
+from gateway.snapshot import EMPTY, Fold, Snapshot
 from shared.wire import Mark, Put, checksum
 from tests.fakes import an_instance
 
@@ -65,6 +68,15 @@ def test_reasons_are_told_once_and_any_trouble_shows() -> None:
         assert both.watch == WatchState("", "t0", "it is silent")
     assert merged(one).watch.node == "n1"
     assert merged(one, one).vipa == "out"
+
+
+def test_pages_show_what_the_slowest_worker_has() -> None:
+    history = [replace(EMPTY, token=token) for token in ("t1", "t2", "t3")]
+    assert common(history, {"t3", "t2"}).token == "t2"
+    assert common(history, {"t3"}).token == "t3"
+    assert common(history, {"t4", "t3"}).token == "t3"
+    assert common(history, {"elsewhere"}).token == "t3"
+    assert common(history, ()).token == "t3"
 
 
 def test_one_that_drains_counts_but_says_nothing_about_the_whole() -> None:

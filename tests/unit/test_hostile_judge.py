@@ -202,6 +202,7 @@ BREACHES: list[tuple[Request, Breach]] = [
     (sent(line=b"GET /a%5c..%5cb HTTP/1.1"), Breach.DOTS),
     (sent(line=b"GET /a/..;/b HTTP/1.1"), Breach.DOTS),
     (sent(line=b"GET /a/..;c=d?e HTTP/1.1"), Breach.DOTS),
+    (sent(line=b"GET /a/..%3B/b HTTP/1.1"), Breach.DOTS),
     (sent(line=b"GET /a%00 HTTP/1.1"), Breach.NUL),
     (sent(b"Keep-Alive: 5"), Breach.HOP),
     (sent(b"TE: trailers"), Breach.HOP),
