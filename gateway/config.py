@@ -33,7 +33,7 @@ class GatewayConfig(ServiceConfig):
     trusted_proxies: tuple[str, ...] = setting(
         (), "addresses or networks whose X-Forwarded-*, Forwarded and Via are believed"
     )
-    max_connections: int = setting(10_000, "client connections at once; beyond it, new ones wait in the kernel's queue")
+    max_connections: int = setting(10_000, "of clients, at each worker; beyond it, new ones wait in the kernel's queue")
     max_connections_per_endpoint: int = setting(10_000, "to one instance at once; calls that would need more get 503")
     max_idle_per_endpoint: int = setting(256, "kept-alive connections to one instance; too low costs connects")
     warm_connections: int = setting(0, "opened to an instance as soon as it is known; 0: with its first calls")

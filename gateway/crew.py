@@ -97,7 +97,7 @@ class Crew:
 
     def _fill(self, number: int, patience_s: float | None) -> None:
         async def fill() -> None:
-            while not self._leaving:
+            while not self._leaving and number <= self.config.worker_count:
                 await asyncio.sleep(PAUSES_S[min(self._young.get(number, 0), len(PAUSES_S) - 1)])
                 if self._leaving or number in self.serving or await self._started(number, patience_s):
                     return
@@ -164,6 +164,8 @@ class Crew:
 
     async def reload(self) -> None:
         """Returns when new workers serve in place of the old ones, which may still be finishing."""
+        if self._leaving:
+            raise Conflict("this gateway is leaving")
         if self._turn.locked():
             raise Conflict("workers are being replaced just now")
         if len(self._children) > len(self.serving) + MAX_DRAINING:

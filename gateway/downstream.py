@@ -52,7 +52,8 @@ class Downstream(asyncio.Protocol):
         "_waiting", "_who", "_who_for", "block", "deadline", "exchange", "peer", "requests_left",
     )  # fmt: skip
 
-    def __init__(self, path: DataPath, sock: socket.socket) -> None:
+    def __init__(self, path: DataPath, sock: socket.socket, peer: str, port: int) -> None:
+        """`peer` is the client's address, `port` the one it came to."""
         config = path.config
         self._path = path
         self._config = config
@@ -75,10 +76,9 @@ class Downstream(asyncio.Protocol):
         self._idle_s = 0.0
         """How long the answer or tunnel under way may rest; 0: for ever."""
         self._who = self._who_for = b""
-        self._trusted = False
-        self._port = 0
-        self.peer = b""
-        """The client's address."""
+        self._trusted = path.trusts(peer)
+        self._port = port
+        self.peer = peer.encode()
         self.deadline = NEVER
         self.exchange = Exchange(self, path)
 
@@ -86,12 +86,7 @@ class Downstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        address = str(peer[0]) if peer else "unknown"
-        self.peer = address.encode()
-        self._port = own[1] if own else 0
         self.deadline = time.monotonic() + self._config.head_timeout_s
-        self._trusted = self._path.trusts(address)
         self._path.ticker.add(self)
         if not self._path.client_came(self):
             self.reply(503, "this address has too many connections already", keep_alive=False)

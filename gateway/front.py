@@ -30,6 +30,9 @@ from shared.events import Events
 from shared.lifecycle import Lifecycle
 from shared.net import listen
 
+CUT_S = 0.5
+"""Until what was cut has been accounted for."""
+
 FORGET_S = 60.0
 """How often meters of services that have left are looked for."""
 
@@ -114,6 +117,7 @@ class Front:
 
     def report(self) -> Report:
         path, watch = self.path, self.watch
+        path.meters.access_dropped = path.access.dropped
         return Report(
             meters=path.meters,
             why_not_ready=self.why_not_ready(),
@@ -158,6 +162,8 @@ class Front:
             busy = self._rest_closed()
         for client in busy:
             client.reset()
+        await self._deserted(CUT_S)
+        await self.path.access.stop()
         self.events.emit("gateway.drained", cut=len(busy))
 
     def _rest_closed(self) -> list[Downstream]:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("plexmesh.gateway")
 
 BACKLOG = 128
-DIAL_S = 1.0
 PAUSE_S = 0.1
 """Without a free descriptor a caller waits in the kernel's queue; it is looked again after so long."""
 
@@ -114,12 +113,15 @@ class Dialer:
         self._name = name
 
     async def dial(self, endpoint: Endpoint, within_s: float | None = None) -> socket.socket:
+        """At once: a Unix socket that cannot be connected now is full."""
         sock = socket.socket(socket.AF_UNIX)
         sock.setblocking(False)
         try:
-            async with asyncio.timeout(within_s or DIAL_S):
-                await asyncio.get_running_loop().sock_connect(sock, self._name)
-        except BaseException:
+            sock.connect(self._name)
+        except BlockingIOError as error:
+            sock.close()
+            raise ConnectionRefusedError("too many wait for the gateway's own pages") from error
+        except OSError:
             sock.close()
             raise
         return sock

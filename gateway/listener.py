@@ -35,6 +35,7 @@ class Listener:
     def __init__(self, path: DataPath, sock: socket.socket) -> None:
         self._path = path
         self._sock = sock
+        self._port: int = sock.getsockname()[1]
         self._loop = asyncio.get_running_loop()
         self._starting: set[asyncio.Task[object]] = set()
         self._paused: asyncio.TimerHandle | None = None
@@ -71,7 +72,7 @@ class Listener:
 
     def _accept(self) -> bool:
         try:
-            sock, _ = self._sock.accept()
+            sock, address = self._sock.accept()
         except (BlockingIOError, InterruptedError):
             return False
         except ConnectionAbortedError:
@@ -80,16 +81,16 @@ class Listener:
             if error.errno in FULL and not self._closed:
                 self._pause(error.strerror or str(error))
             return False
-        sock.setblocking(False)
         self._path.meters.accepted += 1
-        task: asyncio.Task[object] = self._loop.create_task(self._serve(sock))
+        task: asyncio.Task[object] = self._loop.create_task(self._serve(sock, address[0]))
         self._starting.add(task)
         task.add_done_callback(self._starting.discard)
         return True
 
-    async def _serve(self, sock: socket.socket) -> None:
+    async def _serve(self, sock: socket.socket, peer: str) -> None:
+        sock.setblocking(False)
         try:
-            await self._loop.connect_accepted_socket(lambda: Downstream(self._path, sock), sock)
+            await self._loop.connect_accepted_socket(lambda: Downstream(self._path, sock, peer, self._port), sock)
         except OSError as error:
             sock.close()
             log.info("connection.lost", extra={"fields": {"why": str(error)}})

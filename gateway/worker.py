@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -60,6 +61,7 @@ class Worker:
         """Until drained, or the parent has gone."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._channel.send, Asked())
         self._front.begin(lifecycle)
+        _leave_what_stays_alone()
         lifecycle.spawn("opening", self._open)
         lifecycle.spawn("reports", self._report_on)
         while not (self._draining and self._draining.done()):
@@ -127,6 +129,14 @@ class Worker:
         if not answer_to:
             self._last = data
         return True
+
+
+def _leave_what_stays_alone() -> None:
+    """Connections are cycles of objects, so the collector has work; what there is from the beginning it need not look
+    at each time (with a new connection for each request that was a third of all time)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 async def _main(lifecycle: Lifecycle, sock: socket.socket) -> None:

@@ -28,6 +28,7 @@ from tests.integration.gateway_rig import Client
 N = os.getpid() % 250 + 1
 HOST, INSTANCE, OTHER = (f"127.0.{part}.{N}" for part in (30, 31, 32))
 PORT = 7554
+VIPA = f"127.0.33.{N}:{PORT}"
 MB = 1 << 20
 RST = struct.pack("ii", 1, 0)
 """SO_LINGER with no time."""
@@ -156,7 +157,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 def _environment(folder: Path, discovery: FakeDiscovery, settings: dict[str, Any]) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PLEXMESH_")}
     own = {f"PLEXMESH_GATEWAY_{name.upper()}": str(value) for name, value in settings.items()}
-    fixed = {"HOST": HOST, "LPAR": "LPAR1", "DISCOVERY": discovery.url, "DATA": str(folder / "data")}
+    fixed = {"HOST": HOST, "LPAR": "LPAR1", "VIPA": VIPA, "DISCOVERY": discovery.url, "DATA": str(folder / "data")}
     return kept | {f"PLEXMESH_{name}": value for name, value in fixed.items()} | own
 
 

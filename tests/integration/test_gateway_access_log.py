@@ -9,6 +9,8 @@ import logging
 import os
 import resource
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -383,10 +385,12 @@ async def test_a_client_that_leaves_and_the_last_call_are_recorded_too(tmp_path:
         await asyncio.Event().wait()
 
     instance = RawInstance(INSTANCES[0], 9000, keeps_silent)
-    async with a_gateway(instance, access_log="json", data=tmp_path, half_closed_s=0.1, tick_s=0.02) as rig:
+    async with a_gateway(instance, access_log="json", data=tmp_path) as rig:
         async with await rig.connect() as client:
             await client.send(b"GET /orders/api/v1/x HTTP/1.1\r\nHost: g\r\n\r\n")
             await asked.wait()
+            sock = client.writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # end by RST
         await until(lambda: not rig.in_flight(), "the gateway sees that the client is gone")
         await rig.get("/nobody/api/v1/x")
     gone, last = lines_of(log_of(tmp_path))  # the end of the gateway waits for its log

@@ -348,6 +348,20 @@ async def test_whoever_was_accepted_when_the_gateway_leaves_is_answered(tmp_path
 
 
 @on_uvloop
+async def test_the_last_calls_are_in_the_access_log(tmp_path: Path) -> None:
+    async with a_crew(tmp_path, 1, behave=hold_some, drain_s=0.3) as rig, await Client.to(HOST, PORT) as busy:
+        log = tmp_path / "LPAR1" / "logs" / "gateway-access.log"
+        await busy.send(HELD)  # it will be cut
+        assert (await rig.ask(GET)).body == b"ok"
+        rig.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(5):
+            assert await rig.process.wait() == 0
+        lines = log.read_text()
+        assert "/orders/api/v1/x" in lines
+        assert "/orders/api/v1/held" in lines
+
+
+@on_uvloop
 async def test_calls_in_the_queue_of_a_gateway_that_leaves_are_answered(tmp_path: Path) -> None:
     async with a_crew(tmp_path, 1, drain_s=3) as rig:
         (worker,) = rig.children()

@@ -14,7 +14,8 @@ import pytest
 
 from launcher import pids
 from launcher.logfile import LogFile
-from launcher.process import LINE_BYTES, NotStarted, Process, ending
+from launcher.process import LINE_BYTES, NotStarted, Process
+from shared.child import ending
 from tests.integration.launcher_rig import poll
 
 
