@@ -2,16 +2,20 @@
 
     client ──► listener ──► downstream ──► exchange ──► pool ──► upstream ──► instance
                                │ reader       │ routes, pickers, health        │ reader
-                               └ heads        └ a snapshot ◄── watch ◄── discovery
+                               │ fields       │ account, relay                 │ fields
+                               └ heads        └ a snapshot ◄── watch           └ answer_heads
+                                                                  └── discovery
 
     parent: desk ── api, collector, the registry entry       `python -P -m gateway`
       │ inner ◄─────────── own pages ───────────────┐
       └ crew ── child ◄── channel (control) ──► worker ── front: the path above, its watch, probes, listeners
 
-    core     reader, heads, answer_heads, paths, routes, snapshot, pickers, health, retries, replies
-             meters, report, control
-    shell    listener, vipa, downstream, exchange, upstream, pool, dialing, inner, probing, watch, sse, ticker
-             front, worker, channel, child, crew, cores
+    core     reader, fields, heads, chunked, answer_heads, forwarding, relay, relocation, early_upgrade: bytes and heads
+             paths, routes, limits, callers, snapshot, pickers, health, retries, replies: decisions
+             meters, report, control, access_records, access_sampling: what is told
+    shell    listener, vipa, downstream, exchange, upstream, pool, dialing, outbox, ticker, account: the way of a request
+             inner, probing, watch, access_log, access_file: beside it
+             front, worker, channel, child, crew, cores: processes
     pages    api, views, collector, desk, console/
 
 Invariants:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from gateway.callers import Callers
 from gateway.config import GatewayConfig
 from gateway.crew import Crew
 from gateway.desk import Desk
@@ -41,6 +42,7 @@ def load() -> GatewayConfig:
     """Flags, environment and file as they are now. Raises ConfigError."""
     config = settings.load(GatewayConfig, "gateway")
     _ = config.worker_count  # raises when it has no meaning
+    Callers(config.trusted_proxies, config.max_connections_per_client)  # likewise
     return config
 
 
