@@ -27,7 +27,7 @@ COUNTERS = {
     "accept_pauses": "times accepting paused at a limit of connections or descriptors",
     "received_bytes": "bytes received from clients",
     "sent_bytes": "bytes sent to clients",
-    "access_dropped": "lines of the access log that were dropped because it could not be written fast enough",
+    "access_dropped": "calls that have no line in the access log, because it could not be written or not fast enough",
     "watch_connects": "watch streams opened to a discovery node",
     "watch_out_of_step": "watch streams given up because a change was lost",
 }

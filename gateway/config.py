@@ -47,7 +47,7 @@ class GatewayConfig(ServiceConfig):
     tunnel_idle_s: float = setting(3600.0, "longest pause in a websocket or other tunnel; 0: no limit")
     upstream_age_s: float = setting(600.0, "oldest a connection to an instance may get; high keeps old name look-ups")
     upstream_idle_s: float = setting(4.0, "how long idle connections to instances are kept; servers close at 5")
-    half_closed_s: float = setting(10.0, "how long a client that closed its sending side may wait for its answer")
+    half_closed_s: float = setting(10.0, "how long the answer to a client that closed its sending side may stand still")
     linger_s: float = setting(2.0, "after an early answer, how long the rest of a request is read and thrown away")
     drain_s: float = setting(1.0, "at the end, how long calls in flight may go on; longer ones are cut")
     reload_drain_s: float = setting(30.0, "how long calls and websockets of a replaced worker may go on; low cuts them")

@@ -452,6 +452,7 @@ class Exchange:
         self.upstream, self.route = NOWHERE, NO_ROUTE
         self.tries = self.status = 0
         self.relayed_before = self.relay.moved_bytes
+        self._path.requests = self.number = self._path.requests + 1
         self.started = monotonic()
         self._record(status, "malformed")
 

@@ -85,6 +85,8 @@ class FieldLines(dict[bytes, Field]):
 
     def __init__(self, kinds: Kinds) -> None:
         super().__init__()
+        self.plain: dict[bytes, bytes] = {}
+        """Line → how it is said anew, of those remembered that just go on."""
         self._kinds = kinds
 
     def __missing__(self, line: bytes) -> Field:
@@ -92,7 +94,10 @@ class FieldLines(dict[bytes, Field]):
         if len(line) <= MAX_KEPT_BYTES and field.key not in NEVER_KEPT:
             if len(self) >= MAX_KEPT:
                 self.clear()
+                self.plain.clear()
             self[line] = field
+            if field.kind == PLAIN:
+                self.plain[line] = field.line
         return field
 
 

@@ -22,6 +22,7 @@ Not here: the bytes that are sent (`forwarding`), answers (`answer_heads`), the 
 from __future__ import annotations
 
 import re
+from itertools import repeat
 
 import msgspec
 
@@ -113,29 +114,31 @@ class _FactsOf(dict[tuple[int, tuple[bytes, ...]], Facts]):
 
 
 LINES = FieldLines(KINDS)
+UNKNOWN = repeat(b"")
 FACTS = _FactsOf()
 
 
 def read_fields(minor: int, block: bytes, max_fields: int = 100) -> RequestFields:
     """Check the fields of a head. Raises Malformed."""
-    lines: list[bytes] = []
-    framing: list[bytes] = []
-    special: list[Field] | None = None
     split = block.split(b"\r\n") if block else []
     if len(split) > max_fields:
         raise Malformed(431, f"more than {max_fields} header fields")
     known = LINES
-    for line in split:
-        field = known[line]
-        kind = field.kind
-        if kind == PLAIN:
-            lines.append(field.line)
-        elif kind == FRAMING:
-            framing.append(line)
-        elif kind != DROPPED:
-            if special is None:
-                special = []
-            special.append(field)
+    lines = list(map(known.plain.get, split, UNKNOWN))
+    framing: list[bytes] = []
+    special: list[Field] | None = None
+    for at, said in enumerate(lines):
+        if not said:
+            line = split[at]
+            field = known[line]
+            kind = field.kind
+            lines[at] = field.line if kind == PLAIN else b""
+            if kind == FRAMING:
+                framing.append(line)
+            elif kind > FRAMING:
+                if special is None:
+                    special = []
+                special.append(field)
     facts = FACTS[minor, tuple(framing)]
     if facts.hops:
         lines = [

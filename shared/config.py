@@ -23,7 +23,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, get_type_hints
+from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -135,6 +135,8 @@ def _typed(cls: type[C], name: str, value: Any, where: str, base: Path = Path())
         if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
             raise ConfigError(f"{where}: expected paths (the value is {value!r})")
         return tuple(base / part.strip() for part in parts if part.strip())
+    if get_origin(wanted) is Literal:
+        return _chosen(get_args(wanted), value, where)
     if isinstance(value, str) and str(wanted).startswith("tuple"):
         value = [part.strip() for part in value.split(",") if part.strip()]
     try:
@@ -142,6 +144,14 @@ def _typed(cls: type[C], name: str, value: Any, where: str, base: Path = Path())
     except msgspec.ValidationError as error:
         text = re.sub(r"^E", "e", str(error)).replace("`", "")
         raise ConfigError(f"{where}: {text} (the value is {value!r})") from error
+
+
+def _chosen(choices: tuple[str, ...], value: Any, where: str) -> str:
+    """YAML reads a plain `off` as false."""
+    word = "off" if value is False else value
+    if word not in choices:
+        raise ConfigError(f"{where}: expected one of {', '.join(choices)} (the value is {value!r})")
+    return str(word)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -54,7 +55,8 @@ class GatewayProcess:
         """The sum over its labels. The asking connection and request are counted too."""
         async with await Client.to(HOST, PORT) as client:
             lines = (await client.get("/application/metrics")).body.decode().splitlines()
-        return sum(float(line.split()[-1]) for line in lines if line.startswith(f"plexmesh_gateway_{name}"))
+        wanted = re.compile(rf"plexmesh_gateway_{name}(_total)?[{{ ]")
+        return sum(float(line.split()[-1]) for line in lines if wanted.match(line))
 
     async def until_metric(self, name: str, value: float, deadline_s: float = 10.0) -> None:
         loop = asyncio.get_running_loop()

@@ -28,6 +28,7 @@ def environment(host: str, lpar: str, discovery: str, **more: str) -> dict[str, 
         "PLEXMESH_LPAR": lpar,
         "PLEXMESH_DISCOVERY": discovery,
         "PLEXMESH_VIPA": VIPA,
+        "PLEXMESH_GATEWAY_ACCESS_LOG": "off",
         **more,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -26,6 +27,7 @@ class GatewayConfig(ServiceConfig):
     drain_s: float = setting(1.0, "seconds")
     path_header: bool = setting(True, "say the way")
     names: tuple[str, ...] = setting((), "names")
+    color: Literal["off", "auto"] = setting("auto", "colours")
 
 
 @pytest.fixture
@@ -124,3 +126,13 @@ def test_spellings(key: str, name: str) -> None:
     assert snake(key) == name
     assert camel(name) == key
     assert snake(name.replace("_", "-")) == name
+
+
+def test_off_is_a_word_although_yaml_reads_it_as_false(tmp_path: Path) -> None:
+    file = tmp_path / "off.yaml"
+    file.write_text("components: {gateway: {color: off}}\n")
+    assert loaded("--config", str(file)).color == "off"
+
+
+def test_a_word_that_is_none_of_the_choices_is_answered_with_them() -> None:
+    assert "expected one of off, auto (the value is 'red')" in refusal(PLEXMESH_GATEWAY_COLOR="red")
