@@ -48,9 +48,10 @@ bench: $(VENV)/installed-test ## measurements beside other people's software; re
 	$(BIN)/python -P -m bench.registry
 	$(BIN)/python -P -m bench.eureka
 
-soak: $(VENV)/installed-test ## simulated histories and hostile clients for MINUTES (60) each, with new seeds each time
+soak: $(VENV)/installed-test ## simulated histories and hostile clients for MINUTES (60) each, with new seeds each time; long streams
 	PLEXMESH_SIM_SECONDS=$$(($(MINUTES) * 60)) $(BIN)/pytest tests/sim -k more_histories -s --timeout 0
 	PLEXMESH_HOSTILE_SECONDS=$$(($(MINUTES) * 60)) $(BIN)/pytest tests/integration/test_gateway_hostile_soak.py -s
+	PLEXMESH_STREAM_MB=1024 $(BIN)/pytest tests/integration/test_gateway_streams.py -k long
 
 test-ha: $(VENV)/installed-test ## compose on a real Docker engine: kill a container under load
 	PLEXMESH_HA=1 $(BIN)/pytest tests/ha -s

@@ -13,7 +13,7 @@
     core     reader, fields, heads, chunked, answer_heads, forwarding, relay, relocation, early_upgrade: bytes and heads
              paths, routes, limits, callers, snapshot, pickers, health, retries, replies: decisions
              meters, report, control, access_records, access_sampling: what is told
-    shell    listener, vipa, downstream, exchange, upstream, pool, dialing, outbox, ticker, account: the way of a request
+    shell    listener, vipa, downstream, exchange, upstream, pool, dialing, outbox, ticker, account: a request's way
              inner, probing, watch, access_log, access_file: beside it
              front, worker, channel, child, crew, cores: processes
     pages    api, views, collector, desk, console/

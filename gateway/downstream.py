@@ -161,6 +161,8 @@ class Downstream(asyncio.Protocol):
         except Malformed as error:
             self._malformed(error)
         self._loops = False
+        if self._eof and (self._left != NONE or self._reader.holding):
+            self.close()  # what is here of a request will never be more
 
     def _begin(self) -> None:
         reader = self._reader

@@ -74,6 +74,9 @@ FOR_CONNECT, FOR_UPSTREAM, FOR_TURN = 1, 2, 4
 MAX_KEPT_BYTES = 65_536
 """Of a safe request's body, kept so that it can be sent again."""
 
+PATIENT_CONNECT_S = 1.3
+"""For the only instance there is: a SYN that its kernel dropped is sent again after a second."""
+
 EVENT_STREAM = b": text/event-stream"
 """Such an answer may rest for as long as nothing happens."""
 
@@ -178,7 +181,10 @@ class Exchange:
         self.attempt += 1
         self.client.pause(FOR_CONNECT)
         self.client.deadline = NEVER
-        pool.open(self, self.route.limits.connect_s)
+        connect_s = self.route.limits.connect_s
+        if key in self._tried:  # there is no other
+            connect_s = max(PATIENT_CONNECT_S, connect_s or 0.0)
+        pool.open(self, connect_s)
 
     def connected(self, attempt: int, connection: UpstreamConnection) -> bool:
         """A connection was opened; False if it is not wanted any more."""

@@ -7,7 +7,9 @@ again, and then another gateway has it. (Measured with 16 callers in a loop: abo
 filter; with it none, and in 1 of 8 leaves one caller waits a second.)
 
 At the limit of connections or descriptors accepting pauses, so that clients wait in the kernel's queue instead of being
-accepted and dropped; it goes on as soon as connections have ended, looked at every 0.1 s.
+accepted and dropped; it goes on as soon as connections have ended, looked at every 0.1 s. A quarter of the descriptors
+is not for clients: the calls of those who are in need them. A new descriptor has the lowest free number, so its number
+says how many are in use.
 """
 
 from __future__ import annotations
@@ -16,7 +18,10 @@ import asyncio
 import contextlib
 import errno
 import logging
+import os
+import resource
 import socket
+import sys
 
 from gateway.datapath import DataPath
 from gateway.downstream import Downstream
@@ -40,6 +45,7 @@ class Listener:
         self._starting: set[asyncio.Task[object]] = set()
         self._paused: asyncio.TimerHandle | None = None
         self._closed = False
+        self._last_fd = last_for_clients(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         self._loop.add_reader(sock, self._ready)
 
     def close(self) -> None:
@@ -64,7 +70,7 @@ class Listener:
 
     def _ready(self) -> None:
         for _ in range(BATCH):
-            if len(self._path.clients) + len(self._starting) >= self._path.config.max_connections:
+            if self._crowded():
                 self._pause("the limit of connections is reached")
                 return
             if not self._accept():
@@ -85,10 +91,15 @@ class Listener:
         task: asyncio.Task[object] = self._loop.create_task(self._serve(sock, address[0]))
         self._starting.add(task)
         task.add_done_callback(self._starting.discard)
+        if sock.fileno() >= self._last_fd and not self._closed:
+            self._pause("descriptors are needed for calls")
+            return False
         return True
 
+    def _crowded(self) -> bool:
+        return len(self._path.clients) + len(self._starting) >= self._path.config.max_connections
+
     async def _serve(self, sock: socket.socket, peer: str) -> None:
-        sock.setblocking(False)
         try:
             await self._loop.connect_accepted_socket(lambda: Downstream(self._path, sock, peer, self._port), sock)
         except OSError as error:
@@ -102,6 +113,22 @@ class Listener:
         self._paused = self._loop.call_later(PAUSE_S, self._resume)
 
     def _resume(self) -> None:
+        if self._crowded() or self._short():
+            self._paused = self._loop.call_later(PAUSE_S, self._resume)
+            return
         self._paused = None
         self._loop.add_reader(self._sock, self._ready)
         self._ready()
+
+    def _short(self) -> bool:
+        try:
+            descriptor = os.dup(self._sock.fileno())
+        except OSError:
+            return True
+        os.close(descriptor)
+        return descriptor >= self._last_fd
+
+
+def last_for_clients(limit: int) -> int:
+    """The number of the last descriptor that a client may have, of RLIMIT_NOFILE."""
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit - limit // 4 - 1

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 
-
 LARGE_BYTES = 16_384
 
 

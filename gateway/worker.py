@@ -15,6 +15,7 @@ import contextlib
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -154,6 +155,8 @@ async def _main(lifecycle: Lifecycle, sock: socket.socket) -> None:
 
 
 def main(argv: list[str]) -> int:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # the soft one is for programs that use select(2)
     sock = socket.socket(fileno=int(argv[1]))
     os.set_inheritable(sock.fileno(), False)
     return run(lambda lifecycle: _main(lifecycle, sock))

@@ -130,7 +130,7 @@ def chunks(body: bytes, random: Random) -> bytes:
 def pieces(stream: bytes, random: Random) -> list[bytes]:
     if random.random() < 0.5:
         return [stream]
-    places = sorted({0, len(stream), *(random.randint(0, len(stream)) for _ in range(random.choice((1, 2, 10))))})
+    places = sorted({0, len(stream), *(_near_framing(stream, random) for _ in range(random.choice((1, 2, 10))))})
     return [stream[start:end] for start, end in itertools.pairwise(places)]
 
 

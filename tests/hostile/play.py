@@ -12,6 +12,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 from tests.fakes import RawInstance, an_instance, until
 from tests.hostile.answers import Answer, cut_answer
@@ -41,7 +42,7 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def a_stage(**settings: float) -> AsyncIterator[Stage]:
+async def a_stage(**settings: Any) -> AsyncIterator[Stage]:
     recorder = Recorder()
     instance = RawInstance(INSTANCES[0], 9000, recorder.behave)
     async with a_gateway(instance, **settings) as rig:

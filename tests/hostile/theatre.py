@@ -17,7 +17,7 @@ from tests.hostile.entry import END
 from tests.hostile.grammar import Unreadable
 from tests.hostile.judge import Request, read
 from tests.hostile.meant import arrival, arrived, unasked
-from tests.hostile.play import Line, Stage, a_stage
+from tests.hostile.play import ANSWER_S, Line, Stage, a_stage
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class Theatre:
 
 
 @contextlib.contextmanager
-def a_theatre(**settings: float) -> Iterator[Theatre]:
+def a_theatre(**settings: Any) -> Iterator[Theatre]:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         over = asyncio.Event()
         stages: list[Stage] = []
@@ -76,7 +76,7 @@ async def perform(stage: Stage, pieces: Sequence[bytes]) -> Outcome:
         end = await _answers(line, b"".join(pieces), answers)
     finally:
         line.close()
-    await until(lambda: recorder.quiet and not stage.rig.in_flight(), "the gateway is done with it")
+    await until(lambda: recorder.quiet and not stage.rig.in_flight(), "the gateway is done with it", ANSWER_S)
     return Outcome(tuple(answers), tuple(recorder.whole[whole:]), end, tuple(recorder.wrong[wrong:]))
 
 

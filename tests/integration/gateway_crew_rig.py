@@ -135,8 +135,9 @@ async def spawned(
 
 
 def lives(process: psutil.Process) -> bool:
+    """Its sockets may be open: a killed process has them until its last thread has gone, be it a zombie already."""
     with contextlib.suppress(psutil.NoSuchProcess):
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
+        return bool(process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1)
     return False
 
 

@@ -206,6 +206,7 @@ async def test_without_descriptors_new_clients_wait_and_nothing_spins(tmp_path: 
 
     async with a_gateway_process(tmp_path, RawInstance(INSTANCE, 9000, answering(b"ok")), files=files) as gateway:
         assert await gateway.status("/orders/api/v1/x") == 200
+        await until(lambda: list(tmp_path.rglob("gateway-access.log")), "its log of calls is open")
         async with visitors([b""] * files * 2) as crowd:
             await until(lambda: gateway.logged("accept.paused"), "it says so")
             assert await settled(gateway.files) <= files
@@ -214,13 +215,13 @@ async def test_without_descriptors_new_clients_wait_and_nothing_spins(tmp_path: 
             assert gateway.cpu_s() - cpu < 0.4, "it spins"
             assert all(each.open for each in crowd), "nobody is dropped"
             said = len(gateway.logged("accept.paused"))
-            assert said < 60, "it says so too often"
+            assert said < 10, "it says so too often"
             for each in crowd[:files]:
                 each.transport.abort()
             for each in crowd[files:]:
                 each.send(GET_ONCE)
             await until(lambda: not any(each.open for each in crowd), "those who waited are answered")
-            assert set(Counter(each.status for each in crowd[files:])) <= {200, 503}
+            assert Counter(each.status for each in crowd[files:]) == {200: files}
         assert (await waits(gateway, 20))[-1] < QUICKLY_S
         assert gateway.process.returncode is None
 

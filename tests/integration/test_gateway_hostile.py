@@ -10,9 +10,9 @@ import pytest
 
 from tests.fakes import Caller, RawInstance, until
 from tests.hostile import corpus_chunks, corpus_fields, corpus_heads, corpus_lengths, corpus_lines, corpus_sizes
-from tests.hostile.entry import ASKED, post
+from tests.hostile.entry import ASKED, get, post
 from tests.hostile.meant import Arrival
-from tests.hostile.play import a_stage, all_good, play
+from tests.hostile.play import ANSWER_S, a_stage, all_good, play, turn
 from tests.hostile.recorder import Way
 from tests.integration.gateway_rig import INSTANCES, PORT, QUICK, a_gateway, on_uvloop
 
@@ -56,10 +56,25 @@ async def test_an_instance_that_takes_bodies_for_requests_answers_nobody_else() 
         answer = await line.answer(b"POST")
         assert answer is not None
         assert answer.value(b"x-mark") == Arrival(b"POST", ASKED, body).mark
-        await until(lambda: not stage.recorder.open, "the connection has been given up")
+        await until(lambda: not stage.recorder.open, "the connection has been given up", 2.0)
         line.close()
         assert [request.target for request in stage.recorder.whole] == [ASKED, b"/stolen"]
         stage.recorder.way = Way.KEEPS
+        assert await all_good(stage) == []
+
+
+@on_uvloop
+async def test_an_instance_that_answers_twice_at_once_is_not_asked_on_that_connection_again() -> None:
+    async with a_stage(**QUICK) as stage:
+        said = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+        stage.recorder.script = [([said + b"first" + said + b"other"], False)]
+        line = await stage.connect()
+        await line.write(get())
+        answer = await line.answer(b"GET")
+        assert answer is not None
+        assert answer.body == b"first"
+        await until(lambda: not stage.recorder.open, "the connection has been given up", 2.0)
+        line.close()
         assert await all_good(stage) == []
 
 
@@ -85,3 +100,26 @@ async def test_an_answer_is_not_lost_when_it_comes_together_with_the_end_of_the_
                 while data := await asyncio.get_running_loop().sock_recv(client, 65_536):
                     got += data
                 assert got.endswith(b"hello")
+
+
+@on_uvloop
+async def test_an_end_that_came_before_its_turn_cuts_the_request_it_belongs_to() -> None:
+    """The client's end is seen while its first request waits; the second one's body will never come."""
+    waiting: list[Caller] = []
+
+    async def behave(caller: Caller) -> None:
+        while await caller.head():
+            waiting.append(caller)
+
+    instance = RawInstance(INSTANCES[0], 9000, behave)
+    first, second = b"GET /orders/api/v1/x HTTP/1.1\r\nHost: g\r\n", b"PUT /orders/api/v1/y HTTP/1.1\r\nHost: g\r\n"
+    async with a_gateway(instance) as rig, await rig.connect() as client:
+        await client.send(first + b"\r\n" + second + b"Content-Length: 5\r\n\r\nhe")
+        await until(lambda: waiting, "the instance has the first")
+        client.writer.write_eof()
+        await turn()
+        await waiting.pop().send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        assert (await client.answer()).body == b"hello"
+        async with asyncio.timeout(ANSWER_S):
+            assert await client.ended()
+        await until(lambda: not rig.in_flight(), "nothing is under way")

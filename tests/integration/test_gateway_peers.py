@@ -72,8 +72,9 @@ class Stage:
         reading = asyncio.ensure_future(caller.reader.read())
         waiting = asyncio.ensure_future(self.leaving.wait())
         while not reading.done() and not waiting.done():
-            if self.goes_on:
-                await caller.send(b"1\r\nx\r\n" if b"chunked" in self._sends else b"x")
+            if self.goes_on and not caller.writer.is_closing():
+                with contextlib.suppress(ConnectionError):
+                    await caller.send(b"1\r\nx\r\n" if b"chunked" in self._sends else b"x")
             await asyncio.wait((reading, waiting), timeout=0.05, return_when=asyncio.FIRST_COMPLETED)
         if waiting.done():
             reading.cancel()

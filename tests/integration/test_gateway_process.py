@@ -11,9 +11,11 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.fakes import FakeDiscovery, RawInstance, an_instance, answering, running, until
+from tests.integration.gateway_crew_rig import lives
 from tests.integration.gateway_rig import INSTANCES, LPAR1, LPAR2, PORT, VIPA, Client, on_uvloop
 
 GET = b"GET /orders/api/v1/x HTTP/1.1\r\nHost: g\r\n\r\n"
@@ -115,8 +117,10 @@ async def test_two_gateways_share_the_sysplex_address_and_leave_it_without_a_los
 async def test_a_killed_gateway_leaves_the_address_to_the_other_one() -> None:
     async with a_node() as node, a_process(LPAR1, "LPAR1", node), a_process(LPAR2, "LPAR2", node) as second:
         assert {await call_vipa() for _ in range(60)} == {"LPAR1", "LPAR2"}
+        workers = psutil.Process(second.pid).children()
         second.kill()
         await second.wait()
+        await until(lambda: not any(map(lives, workers)))
         assert {await call_vipa() for _ in range(60)} == {"LPAR1"}
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.hostile import corpus_chunks, corpus_heads, corpus_lengths, corpus_lines, corpus_sizes
@@ -23,10 +23,11 @@ from tests.hostile.mutation import conversation
 from tests.hostile.play import Stage
 from tests.hostile.theatre import Outcome, Theatre, a_theatre, faults_of, perform
 
-EXAMPLES = settings(max_examples=200)
+EXAMPLES = settings(max_examples=200, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+"""Not made smaller when they fail: each costs seconds then, and they are small."""
 
-CALM = {"tick_s": 0.02, "linger_s": 0.3}
-"""Time-outs as in production: nothing here should need one."""
+CALM = {"tick_s": 0.02, "linger_s": 0.3, "body_timeout_s": 2.0}
+"""Nothing here should need a time-out; but what waits for one in vain is over before the next example."""
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +48,10 @@ STREAMS = st.sampled_from(CORPUS) | st.integers(0, 10**6).map(lambda seed: b"".j
 
 
 def cuts(stream: bytes, places: list[int]) -> list[bytes]:
-    at = sorted({0, len(stream), *(place % (len(stream) + 1) for place in places)})
-    return [stream[start:end] for start, end in itertools.pairwise(at)]
+    """Cut at these places: even numbers count bytes, odd ones the bytes of line ends, where it matters most."""
+    ends = [at for at, byte in enumerate(stream) if byte in b"\r\n"] or [0]
+    at = {ends[place // 2 % len(ends)] if place % 2 else place // 2 % (len(stream) + 1) for place in places}
+    return [stream[start:end] for start, end in itertools.pairwise(sorted(at | {0, len(stream)}))]
 
 
 def essence(outcome: Outcome) -> list[object]:
@@ -75,6 +78,21 @@ def test_byte_by_byte_leads_to_the_same(theatre: Theatre, seed: int) -> None:
     whole = theatre.run(perform(theatre.stage, [stream]))
     single = theatre.run(perform(theatre.stage, [stream[at : at + 1] for at in range(len(stream))]))
     assert essence(single) == essence(whole)
+
+
+IN_A_ROW = (
+    b"POST %b/a HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\n\r\n\r\r\n0\r\nSum: 1\r\n\r\n"
+    b"PUT %b/b HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"
+    b"PUT %b/c HTTP/1.1\r\nHost: g\r\nContent-Length: 4\r\n\r\n\r\n\r\nHEAD %b/d HTTP/1.1\r\nHost: g\r\n\r\n"
+) % ((PUBLIC,) * 4)
+
+
+def test_every_place_is_a_place_to_cut(theatre: Theatre) -> None:
+    whole = essence(theatre.run(perform(theatre.stage, [IN_A_ROW])))
+    assert len(read(IN_A_ROW)[0]) == 4
+    for place in range(1, len(IN_A_ROW)):
+        parts = [IN_A_ROW[:place], IN_A_ROW[place:]]
+        assert essence(theatre.run(perform(theatre.stage, parts))) == whole, parts
 
 
 # --- (b) requests
