@@ -54,6 +54,8 @@ class Channel(Generic[In]):
     async def flush(self, within_s: float) -> None:
         """Everything is sent when this returns, or the time is over."""
         transport = self._writer.transport
+        if transport.is_closing():
+            return
         transport.set_write_buffer_limits(high=0)
         try:
             async with asyncio.timeout(within_s):

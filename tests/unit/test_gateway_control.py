@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+import uvloop
 
 from gateway import control, cores
+from gateway.channel import Channel
 from gateway.config import GatewayConfig
 from gateway.control import (
     LENGTH,
@@ -90,3 +95,17 @@ def test_auto_is_at_least_one_core_and_at_most_the_quota(tmp_path: Path) -> None
     quota.write_text("1000 100000\n")
     assert cores.usable(quota) == 1
     assert cores.usable(tmp_path / "none") >= 1
+
+
+def test_what_cannot_be_sent_any_more_is_not_waited_for() -> None:
+    async def run() -> None:
+        near, far = socket.socketpair()
+        channel: Channel[Any] = await Channel.over(near, ToWorker)
+        far.close()
+        assert await channel.receive() is None
+        channel.close()
+        assert not channel.send(Alive())
+        await channel.flush(5.0)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
