@@ -104,6 +104,7 @@ def test_what_cannot_be_sent_any_more_is_not_waited_for() -> None:
         far.close()
         assert await channel.receive() is None
         channel.close()
+        await asyncio.sleep(0.01)  # the loop lets go of the handle
         assert not channel.send(Alive())
         await channel.flush(5.0)
 
