@@ -28,7 +28,7 @@ class ChunkedReader:
         self._tail = b""
         """The last bytes that were fed: the end may be cut in two."""
         self._framing_bytes = 0
-        self._body_bytes = 0
+        self.body_bytes = 0
         self._complete = False
         self._parser: Any = httptools.HttpRequestParser(self)
         self._parser.feed_data(HEAD)
@@ -72,7 +72,7 @@ class ChunkedReader:
 
     def _check_framing(self, size: int, pieces: list[bytes]) -> None:
         body = sum(map(len, pieces))
-        self._body_bytes += body
+        self.body_bytes += body
         self._framing_bytes += size - body
-        if self._framing_bytes > MAX_FRAMING_BYTES + 8 * self._body_bytes:
+        if self._framing_bytes > MAX_FRAMING_BYTES + 8 * self.body_bytes:
             raise Malformed(400, "a chunked body that is nearly all framing")

@@ -132,10 +132,16 @@ class Downstream(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._full = False
-        self.deadline = time.monotonic() + self._idle_s if self._idle_s else NEVER
+        now = time.monotonic()
         self.exchange.client_writable()
-        if self.exchange.state is READY and not self._closing:
-            self._rest(time.monotonic())
+        if self._closing:
+            return
+        if self.exchange.state is READY:
+            self._rest(now)
+        elif self.exchange.state is WAITING:
+            self.await_answer(now)
+        else:
+            self.deadline = now + self._idle_s if self._idle_s else NEVER
 
     # --- requests
 
@@ -201,7 +207,7 @@ class Downstream(asyncio.Protocol):
         elif not self._closing:
             self.exchange.request_done = True
             if self.exchange.state is WAITING:
-                self.deadline = time.monotonic() + self._config.response_timeout_s
+                self.await_answer(time.monotonic())
         if rest and not self._loops:
             self.data_received(rest)
         return rest
@@ -219,7 +225,7 @@ class Downstream(asyncio.Protocol):
     def _read_chunked(self, data: bytes) -> bytes:
         assert self._chunked is not None
         pieces, rest = self._chunked.read(data)
-        if self.exchange.too_large(self.exchange.body_bytes + sum(map(len, pieces))):
+        if self.exchange.too_large(self._chunked.body_bytes):
             raise Malformed(413, "the body is too large")
         if rest is not None:
             self._left = NONE
@@ -287,12 +293,11 @@ class Downstream(asyncio.Protocol):
             if self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE and self._transport:
                 self._transport.abort()
 
-    def await_answer(self, now: float, response_s: float | None) -> None:
-        config = self._config
+    def await_answer(self, now: float) -> None:
         if self._left == NONE:
-            self.deadline = now + (response_s or config.response_timeout_s)
+            self.deadline = now + (self.exchange.route.limits.response_s or self._config.response_timeout_s)
         else:
-            self.deadline = now + config.body_timeout_s
+            self.deadline = now + self._config.body_timeout_s
 
     def await_body(self, now: float, idle_s: float | None, *, endless: bool) -> None:
         """The answer has begun; `endless`: it may rest for as long as it likes."""

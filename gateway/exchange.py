@@ -224,7 +224,7 @@ class Exchange:
             connection.write(b"".join(self._kept))
             if not self._repeatable:
                 self._kept.clear()
-        client.await_answer(now, route.limits.response_s)
+        client.await_answer(now)
 
     def _start_of_fields(self) -> bytes:
         return b" HTTP/1.1\r\nHost: %b\r\n" % (self.fields.facts.host or b"localhost")

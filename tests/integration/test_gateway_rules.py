@@ -48,6 +48,12 @@ async def test_a_service_says_how_long_its_answers_may_take() -> None:
     async with a_gateway(one(silent), metadata=quick, tick_s=0.02) as rig:
         begun = asyncio.get_running_loop().time()
         assert (await rig.ask(GET)).status == 504
+        post = b"POST /orders/api/v1/x HTTP/1.1\r\nHost: g\r\nContent-Length: 2\r\n\r\n"
+        async with await rig.connect() as client:
+            await client.send(post)
+            await asyncio.sleep(0.05)
+            await client.send(b"ab")
+            assert (await client.answer()).status == 504
         assert asyncio.get_running_loop().time() - begun < 5
 
 
@@ -61,6 +67,7 @@ async def test_a_route_says_how_large_a_body_may_be_and_nothing_of_it_is_sent() 
         assert heads == []
         assert (await rig.ask(post + b"Content-Length: 10\r\n\r\n0123456789")).status == 200
         chunked = b"Transfer-Encoding: chunked\r\n\r\n"
+        assert (await rig.ask(post + chunked + b"1\r\na\r\n" * 10 + b"0\r\n\r\n")).status == 200
         assert (await rig.ask(post + chunked + b"6\r\n012345\r\n6\r\n012345\r\n0\r\n\r\n")).status == 413
 
 
