@@ -177,11 +177,17 @@ class Child:
             raise Unavailable(f"worker {self.number} {reason}")
 
 
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "2097152", "MALLOC_TOP_PAD_": "524288"}
+"""For glibc (mallopt(3)): a worker takes and frees a buffer of up to 256 kB with each read of a large body. By itself
+glibc gives such memory back to the kernel each time, and takes it again; uploads cost a third less without that."""
+
+
 def _popen(channel: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "gateway.worker", str(channel)],
         stdin=subprocess.DEVNULL,
         pass_fds=[channel],
+        env=MALLOC | os.environ,
         preexec_fn=functools.partial(_prepare, os.getpid()),
     )
 
