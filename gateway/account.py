@@ -37,7 +37,8 @@ class Account:
         """It is over. `status` is that of the answer's head, 0 when it broke off."""
         key = exchange.route.prefix or exchange.upstream.service
         meter = self._of.get(key) or self._meter(exchange)
-        meter.answered(status // 100 or CUT, now - exchange.started)
+        answered_at = exchange.first_byte_at if status == 101 else now  # how long a tunnel is open is no latency
+        meter.answered(status // 100 or CUT, answered_at - exchange.started)
         meters = self._meters
         meters.sent_bytes += exchange.relay.moved_bytes - exchange.relayed_before
         if exchange.body_bytes:

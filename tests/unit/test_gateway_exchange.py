@@ -383,7 +383,10 @@ def test_answering_and_trouble_resets_the_client(fault: Any) -> None:
 def test_a_tunnel_whose_instance_ends_it_closes_the_client_in_order() -> None:
     made = waiting(UPGRADE)
     made.answers(SWITCH)
+    exchange = made.down.exchange
+    exchange.started, exchange.first_byte_at = 100.0, 102.0
     made.busy()[0].connection_lost(None)
+    assert made.path.meters.meter("orders", b"/orders/ws/v1").seconds == 2.0, "how long it was open is no latency"
     assert made.state is State.READY
     assert made.client.closed == "close"
     assert not made.client.reset
