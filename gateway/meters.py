@@ -105,10 +105,6 @@ class Meters(msgspec.Struct):
         """`route` is the public path (`/orders/api/v1`), or empty."""
         return _entry(self._routes(service), _label(route))
 
-    def of(self, service: str) -> RouteMeter:
-        """Of no route in particular."""
-        return self.meter(service, b"")
-
     def pool(self, service: str) -> PoolMeter:
         if service not in self.pools and len(self.pools) >= MAX_SERVICES:
             service = OTHER

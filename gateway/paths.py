@@ -3,9 +3,8 @@
 Percent-encoded unreserved characters are decoded and dot segments removed, *before* a route is looked up, so nothing
 that reaches an instance can climb out of the route it was let in by. Refused with 400, because two readers could
 disagree about them: climbing above the root, dot segments spelled with an encoded slash, with a backslash or with a
-parameter (`..;x`), a percent
-sign without two hexadecimal digits, an encoded NUL, and characters that no path may hold. An encoded slash elsewhere
-passes as it came.
+parameter (`..;x`), a percent sign without two hexadecimal digits, an encoded NUL, and characters that no path may hold.
+An encoded slash elsewhere passes as it came.
 
 Not here: the request line itself (`heads`), which route it is (`routes`).
 """

@@ -25,7 +25,7 @@ def test_answers_are_counted_by_class_and_by_how_long_they_took() -> None:
     assert round(meter.seconds, 4) == 11.0011
     assert meters.meter("orders", b"/orders/api/v1") is meter
     assert list(meters.routes["orders"]) == ["api/v1"]
-    assert meters.of("orders") is meters.meter("orders", b"") is meters.routes["orders"][""]
+    assert meters.meter("orders", b"") is meters.routes["orders"][""]
 
 
 def test_a_sum_has_everything() -> None:
