@@ -1,4 +1,4 @@
-"""Zowe's REST contract of the Caching Service, below /cachingservice/api/v1; a trailing slash is accepted everywhere.
+"""Zowe's REST contract of the Caching Service, and what is beyond it, below /cachingservice/api/v1.
 
     POST   /cache {"key","value"}             201   create; 409 when it is there
     PUT    /cache {"key","value"}             204   replace; 404 when it is not there
@@ -11,53 +11,45 @@
     GET    /cache-list                        200   {map: {key: value}}
     DELETE /cache-list/evict/{tokens|rules}/{map}   204   drop the items that are past
 
-Lists are on every backend. Answers without content have no body. Every error is a message in Zowe's form.
+    PUT    /cache/{key} with any body and type      201 created, 204 replaced; comes back as it came
+    GET    /cache?prefix=&limit=&after=             200   a page, and a Link to the next
+
+Conditions (If-Match, If-None-Match), times to live and Idempotency-Key: `caching.requests`; answers: `caching.answers`.
+Lists are on every backend. A trailing slash is accepted everywhere. Every error is a message in Zowe's form.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
-import msgspec
 from aiohttp import web
 
-from caching import caller
-from caching.entries import Entry
+from caching import answers, caller, requests
+from caching.conditions import ABSENT, ANY, PRESENT, Condition
+from caching.entries import Content, Entry, Name
 from caching.expiry import Rule
-from caching.messages import DEFECT, NOT_VALID, message_of, status_of
 from caching.metrics import CachingMetrics
-from caching.storage import Storage, ValueTooLong
-from shared import zowe
-from shared.errors import BadInput, PlexmeshError, Unavailable
+from caching.refusals import Changed, Exists, Missing
+from caching.storage import Storage
+from caching.writes import Clear, Delete, Evict, Put
+from shared.errors import PlexmeshError, TooLarge
 
 BASE = "/cachingservice/api/v1"
 KEY = "{key:[^/]+}"
 MAP = "{map:[^/]+}"
 
+WHOLE_ENTRIES = 5_000
+WHOLE_BYTES = 8 * 1024 * 1024
+"""A whole map has at most so many; more are read in pages."""
+
+Entries = list[Entry]
 Work = Callable[[web.Request, str], Awaitable[web.Response]]
 
 
-class Pair(msgspec.Struct):
-    """A body. What else is in it (the original's serviceId, created) is not looked at."""
-
-    key: str | None = None
-    value: str | None = None
-
-
-class View(msgspec.Struct, omit_defaults=True):
-    """An entry as it is answered."""
-
-    key: str = ""
-    value: str = ""
-    created: str = ""
-
-
-_pair = msgspec.json.Decoder(Pair)
-
-
 class CachingApi:
-    def __init__(self, storage: Storage, metrics: CachingMetrics, oversize_status: int = 413) -> None:
+    def __init__(self, storage: Storage, metrics: CachingMetrics, *, oversize_status: int = 413) -> None:
         self._storage = storage
         self._metrics = metrics
         self._oversize_status = oversize_status
@@ -66,6 +58,7 @@ class CachingApi:
         # The calls made most often come first: a router tries one path after the other, methods of one path together.
         served: list[tuple[str, str, str, Work]] = [
             ("GET", f"/cache/{KEY}", "read", self.read),
+            ("PUT", f"/cache/{KEY}", "put", self.put),
             ("DELETE", f"/cache/{KEY}", "delete", self.delete),
             ("PUT", "/cache", "replace", self.replace),
             ("POST", "/cache", "create", self.create),
@@ -85,44 +78,89 @@ class CachingApi:
     # --- the calls
 
     async def create(self, request: web.Request, owner: str) -> web.Response:
-        key, value = await _body(request)
-        await self._storage.create(owner, key, value)
-        return web.Response(status=201)
+        given = await requests.pair(request)
+        return answers.written(await self._put(request, Name(owner, given.key), given.content, given.ttl_ms, ABSENT))
 
     async def replace(self, request: web.Request, owner: str) -> web.Response:
-        key, value = await _body(request)
-        await self._storage.replace(owner, key, value)
-        return web.Response(status=204)
+        given = await requests.pair(request)
+        name, condition = Name(owner, given.key), requests.condition(request)
+        with told_as(condition, name):
+            stored = await self._put(request, name, given.content, given.ttl_ms, condition or PRESENT)
+        return answers.written(stored)
+
+    async def put(self, request: web.Request, owner: str) -> web.Response:
+        requests.known_only(request.query, ("ttlSeconds",))
+        name, condition = Name(owner, requests.name(request, "key")), requests.condition(request)
+        ttl_ms, kind = requests.ttl_ms(request), requests.content_type(request)
+        content = Content(await requests.raw(request), kind)
+        with told_as(condition, name):
+            return answers.written(await self._put(request, name, content, ttl_ms, condition or ANY))
 
     async def read(self, request: web.Request, owner: str) -> web.Response:
-        return _json(_view(await self._storage.get(owner, _name(request, "key"))))
+        found = await self._storage.get(Name(owner, requests.name(request, "key")))
+        return answers.unchanged(found) if requests.unchanged(request, found.etag) else answers.entry(found)
 
     async def delete(self, request: web.Request, owner: str) -> web.Response:
-        await self._storage.delete(owner, _name(request, "key"))
+        name, condition = Name(owner, requests.name(request, "key")), requests.condition(request)
+        with told_as(condition, name):
+            await self._storage.write(Delete(name, condition or PRESENT))
         return web.Response(status=204)
 
-    async def list(self, _: web.Request, owner: str) -> web.Response:
-        return _json({entry.name.key: _view(entry) for entry in await self._storage.entries(owner)})
+    async def list(self, request: web.Request, owner: str) -> web.Response:
+        asked = requests.page(request)
+        if asked is None:
+            return answers.views(await self._whole(owner))
+        found = await self._storage.page(owner, prefix=asked.prefix, after=asked.after, limit=asked.limit)
+        answer = answers.views(found)
+        return answers.next_page(answer, request.rel_url, found[-1].name.key) if len(found) == asked.limit else answer
 
-    async def clear(self, _: web.Request, owner: str) -> web.Response:
-        await self._storage.clear(owner)
+    async def clear(self, request: web.Request, owner: str) -> web.Response:
+        requests.known_only(request.query, ())
+        await self._storage.write(Clear(owner))
         return web.Response(status=200)
 
     async def put_item(self, request: web.Request, owner: str) -> web.Response:
-        key, value = await _body(request)
-        await self._storage.put_item(owner, _name(request, "map"), key, value)
+        given = await requests.pair(request)
+        name = Name(owner, given.key, requests.name(request, "map"))
+        await self._put(request, name, given.content, given.ttl_ms, ANY)
         return web.Response(status=201)
 
     async def read_list(self, request: web.Request, owner: str) -> web.Response:
-        return _json(_texts(await self._storage.items(owner, _name(request, "map"))))
+        return answers.json(answers.texts(await self._whole(owner, requests.name(request, "map"))))
 
     async def read_lists(self, _: web.Request, owner: str) -> web.Response:
-        return _json({map: _texts(items) for map, items in (await self._storage.maps(owner)).items()})
+        maps = await self._storage.maps(owner)
+        found = {map: answers.texts(await self._whole(owner, map)) for map in maps}
+        return answers.json({map: items for map, items in found.items() if items})
 
     async def evict(self, request: web.Request, owner: str) -> web.Response:
         rule: Rule = "tokens" if request.match_info["rule"] == "tokens" else "rules"
-        await self._storage.evict(owner, _name(request, "map"), rule)
+        await self._storage.write(Evict(owner, requests.name(request, "map"), rule))
         return web.Response(status=204)
+
+    # --- what several of them do
+
+    async def _put(
+        self, request: web.Request, name: Name, content: Content, ttl_ms: int | None, condition: Condition
+    ) -> Entry:
+        request["write_id"] = write_id = requests.write_id(request)
+        return await self._storage.write(Put(name, content, write_id, condition, ttl_ms))
+
+    async def _whole(self, owner: str, map: str | None = None) -> Entries:
+        """Of an owner's entries, or of a list: all, unless they are too many for one answer."""
+        found: Entries = []
+        after, size = None, 0
+        while page := await self._storage.page(owner, map=map, after=after, limit=requests.PAGE):
+            found += page
+            after, size = page[-1].name.key, size + sum(each.size for each in page)
+            if len(found) > WHOLE_ENTRIES or size > WHOLE_BYTES:
+                raise TooLarge(
+                    f"These are more than {WHOLE_ENTRIES} entries or {WHOLE_BYTES} bytes; read them in pages, "
+                    "with ?limit=1000 and the Link of each answer"
+                )
+            if len(page) < requests.PAGE:
+                break
+        return found
 
     # --- around each of them
 
@@ -132,23 +170,12 @@ class CachingApi:
             try:
                 answer, failed = await work(request, _owner(request)), None
             except PlexmeshError as error:
-                answer, failed = self._refusal(error), error.status
+                answer = answers.refusal(error, request.get("write_id"), self._oversize_status)
+                failed = error.status
             self._metrics.operation(kind, failed, time.perf_counter() - started)
             return answer
 
         return handle
-
-    def _refusal(self, error: PlexmeshError) -> web.Response:
-        answer = _message(status_of(error, self._oversize_status), message_of(error), str(error))
-        if isinstance(error, Unavailable):
-            answer.headers["Retry-After"] = "1"
-        return answer
-
-
-def render(status: int, detail: str) -> web.StreamResponse:
-    """For what no call of the contract answered: other paths and methods, defects."""
-    usual = DEFECT if status >= 500 else NOT_VALID if status == 413 else zowe.COMMON[400]
-    return _message(status, zowe.COMMON.get(status, usual), detail)
 
 
 def _owner(request: web.Request) -> str:
@@ -156,41 +183,12 @@ def _owner(request: web.Request) -> str:
     return caller.owner(headers.getall(caller.HEADER, ()), forwarded=caller.FORWARDED in headers)
 
 
-def _name(request: web.Request, part: str) -> str:
-    name = request.match_info[part]
+@contextlib.contextmanager
+def told_as(condition: Condition | None, name: Name) -> Iterator[None]:
+    """Whoever gave a condition is told that it does not hold (412), and not which of Zowe's calls it is like."""
     try:
-        name.encode()
-    except UnicodeEncodeError as error:
-        raise BadInput("The path is not UTF-8") from error
-    return name
-
-
-async def _body(request: web.Request) -> tuple[str, bytes]:
-    """Key and value. The texts of errors hold no part of the body."""
-    try:
-        pair = _pair.decode(await request.read())
-    except web.HTTPRequestEntityTooLarge as error:
-        raise ValueTooLong(f"The body is longer than {request.client_max_size} bytes") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"The body is not a JSON object with key and value as text: {error}") from error
-    if not pair.key:
-        raise BadInput("The body names no key")
-    if pair.value is None:
-        raise BadInput("The body has no value")
-    return pair.key, pair.value.encode()
-
-
-def _view(entry: Entry) -> View:
-    return View(entry.name.key, entry.value.decode(), str(entry.created_ms))
-
-
-def _texts(items: list[Entry]) -> dict[str, str]:
-    return {item.name.key: item.value.decode() for item in items}
-
-
-def _json(body: object) -> web.Response:
-    return web.Response(body=msgspec.json.encode(body), content_type="application/json")
-
-
-def _message(status: int, message: zowe.Message, content: str) -> web.Response:
-    return web.Response(status=status, body=zowe.body(message, content), content_type="application/json")
+        yield
+    except (Exists, Missing) as error:
+        if condition is None:
+            raise
+        raise Changed(name, error.etag if isinstance(error, Exists) else None) from error

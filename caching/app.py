@@ -10,13 +10,16 @@ from aiohttp import web
 
 import plexmesh
 from caching import health, settings
-from caching.api import BASE, CachingApi, render
+from caching.answers import render
+from caching.api import BASE, CachingApi
 from caching.backends.in_memory import REMARK, InMemoryStorage
 from caching.backends.vsam import Place, VsamStorage
+from caching.clock import Clock
 from caching.config import CachingConfig
 from caching.metrics import CachingMetrics
+from caching.refusals import Full
 from caching.settings import StorageChoice
-from caching.storage import Full, Storage
+from caching.storage import Storage
 from shared import net, problem
 from shared.application import Application
 from shared.errors import PlexmeshError, Unavailable
@@ -41,7 +44,7 @@ async def run(config: CachingConfig, lifecycle: Lifecycle) -> None:
 
     app = web.Application(middlewares=[problem.middleware(render)], client_max_size=config.body_bytes)
     app.add_routes(vitals.routes())
-    app.add_routes(CachingApi(storage, metrics, oversize_status).routes())
+    app.add_routes(CachingApi(storage, metrics, oversize_status=oversize_status).routes())
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
     await web.SockSite(runner, listener).start()
@@ -73,11 +76,12 @@ def service(config: CachingConfig, storage: Storage) -> plexmesh.Service:
 
 
 def new_storage(choice: StorageChoice, config: CachingConfig, events: Events, metrics: CachingMetrics) -> Storage:
+    clock = Clock(config.clock_offset_s)
     if choice.mode == "inMemory":
         alone = len(config.discovery) < 2
         if not alone:
             log.warning("storage.not_shared", extra={"fields": {"remark": REMARK}})
-        return InMemoryStorage(choice.limit, alone=alone)
+        return InMemoryStorage(choice.limit, alone=alone, clock=clock)
     place = Place(
         volume=config.data / "volume",
         name=choice.name,
@@ -88,7 +92,7 @@ def new_storage(choice: StorageChoice, config: CachingConfig, events: Events, me
         write_deadline_s=config.write_deadline_s,
         read_deadline_s=config.read_deadline_s,
     )
-    storage = VsamStorage(place, events, metrics.committed)
+    storage = VsamStorage(place, events, clock, metrics.committed)
     metrics.waiting(storage.waiting)
     return storage
 

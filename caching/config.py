@@ -20,6 +20,7 @@ class CachingConfig(ServiceConfig):
     )
     read_deadline_s: float = setting(5.0, "seconds a list may take before 503; a single entry gets a fifth of it")
     body_bytes: int = setting(1_048_576, "largest request body; larger ones are refused unread")
+    clock_offset_s: float = setting(0.0, "seconds this instance's clock is wrong by, for drills and tests only")
     drain_s: float = setting(1.0, "seconds between leaving the registry's rotation and closing")
 
     @property

@@ -6,6 +6,8 @@ something though everything is answered.
 
 from __future__ import annotations
 
+import msgspec
+
 from caching.storage import Storage
 
 IDENTITY = "callers are who they say they are (X-CS-Service-ID): nothing proves it without TLS"
@@ -13,7 +15,12 @@ IDENTITY = "callers are who they say they are (X-CS-Service-ID): nothing proves 
 
 def parts(storage: Storage) -> dict[str, object]:
     why, remarks = storage.why(), storage.remarks()
-    held = {"colour": "red" if why else "yellow" if remarks else "green", "why": [*why, *remarks], **storage.details()}
+    held = {
+        "colour": "red" if why else "yellow" if remarks else "green",
+        "why": [*why, *remarks],
+        **storage.details(),
+        "capabilities": msgspec.to_builtins(storage.capabilities),
+    }
     return {
         "storage": {"status": "DOWN" if why else "UP", "details": held},
         "identity": {"status": "UP", "details": {"colour": "yellow", "why": [IDENTITY]}},

@@ -7,7 +7,7 @@ of the case nearest to it.
 from __future__ import annotations
 
 from caching.caller import NoCaller
-from caching.storage import Corrupt, Exists, Full, Missing, OutcomeUnknown, ValueTooLong
+from caching.refusals import Changed, Corrupt, Exists, Full, Missing, OutcomeUnknown, ValueTooLong
 from shared.errors import BadInput, Forbidden, PlexmeshError, Unavailable
 from shared.zowe import COMMON_KEY, Message
 
@@ -21,6 +21,12 @@ NOT_THERE = Message(
 )
 IS_THERE = Message(
     "ZWECS133E", KEY + "keyCollision", "The key is in the cache already.", "Replace or delete it, or use another key."
+)
+NOT_THE_ONE = Message(
+    "ZWECS133E",
+    KEY + "keyCollision",
+    "The entry is not the one that the condition names.",
+    "Read it again, and decide anew with its ETag.",
 )
 NO_SPACE = Message(
     "ZWECS134E",
@@ -53,6 +59,7 @@ BY_ERROR: dict[type[PlexmeshError], Message] = {
     ValueTooLong: NOT_VALID,
     Missing: NOT_THERE,
     Exists: IS_THERE,
+    Changed: NOT_THE_ONE,
     Full: NO_SPACE,
     NoCaller: WHO,
     Forbidden: WHO,

@@ -13,6 +13,7 @@ OUTCOMES = {
     403: "refused",
     404: "missing",
     409: "exists",
+    412: "changed",
     413: "too_long",
     503: "unavailable",
     504: "unknown",

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from caching.backends.ksds import Attributes
-from caching.writes import Eviction, Limit
+from caching.limits import Eviction, Limit
 from shared.errors import ConfigError, nearest
 
 Mode = Literal["vsam", "inMemory"]
@@ -28,7 +28,7 @@ MODES: Mapping[str, Mode] = {"vsam": "vsam", "inmemory": "inMemory", "infinispan
 LATER = ("redis", "rediss", "redis+sentinel", "etcd")
 SPELLED = ("vsam", "inMemory", "infinispan", *LATER)
 
-TOP = ("mode", "size", "evictionStrategy", "vsam")
+TOP = ("mode", "size", "evictionStrategy", "quotaEntries", "quotaBytes", "vsam")
 ELSEWHERE = ("redis", "infinispan", "etcd")
 """Sections for other modes; Zowe's packaged file has some of them whatever the mode is."""
 VSAM = ("name", "keyLength", "recordLength")
@@ -96,8 +96,19 @@ def _limit(tree: Mapping[str, Any], where: str) -> Limit:
     eviction = tree.get("evictionStrategy", "reject")
     for known in EVICTIONS:
         if str(eviction).lower() == known.lower():
-            return Limit(_number(tree, "size", 10_000, 1, 100_000_000, where), known)
+            return Limit(
+                _number(tree, "size", 10_000, 1, 100_000_000, where),
+                known,
+                owner_entries=_number(tree, "quotaEntries", 1, 1, 100_000_000, where)
+                if "quotaEntries" in tree
+                else None,
+                owner_bytes=_number(tree, "quotaBytes", Limit.owner_bytes, 1, 1 << 40, where),
+            )
     raise ConfigError(f"{where}.evictionStrategy: expected reject or removeOldest, got {eviction!r}")
+
+
+def _quota_entries(tree: Mapping[str, Any], where: str) -> int | None:
+    return _number(tree, "quotaEntries", 1, 1, 100_000_000, where) if "quotaEntries" in tree else None
 
 
 def _attributes(section: Mapping[str, Any], where: str) -> Attributes:

@@ -1,63 +1,30 @@
-"""The port: what the API asks of a store, and in which words a store refuses.
+"""The port: what the API asks of a store.
 
-    PlexmeshError
-    ├── NotFound
-    │   └── Missing          404   no such entry
-    ├── Conflict
-    │   └── Exists           409   create found one
-    ├── TooLarge
-    │   └── ValueTooLong     413   the record could not hold it
-    ├── Full                 507   as many entries as `size` allows
-    │   └── VolumeFull       507   the volume takes no more
-    ├── Corrupt              500   this one record is damaged, or another name has its key
-    ├── Unavailable          503   not now, and certainly not applied
-    └── OutcomeUnknown       504   the write may or may not be applied, now or a little later
-
-Every method may raise Unavailable; writes OutcomeUnknown too. A time-out is never told as absence.
+Every method may raise Unavailable; `write` OutcomeUnknown too (`caching.refusals`). A time-out is never told as
+absence.
 
 Not here: what a write decides (`caching.writes`), the same for every backend.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Protocol, TypeVar
 
-from caching.entries import Entry
-from caching.expiry import Rule
-from shared.errors import Conflict, NotFound, PlexmeshError, TooLarge
+from caching.capabilities import Capabilities
+from caching.entries import Entry, Name, Usage
+from caching.writes import Write
 
-
-class Missing(NotFound):
-    pass
-
-
-class Exists(Conflict):
-    pass
-
-
-class ValueTooLong(TooLarge):
-    pass
-
-
-class Full(PlexmeshError):
-    status = 507
-
-
-class VolumeFull(Full):
-    pass
-
-
-class Corrupt(PlexmeshError):
-    key: bytes = b""
-    """Where the record stands, once that is known."""
-
-
-class OutcomeUnknown(PlexmeshError):
-    status = 504
+T = TypeVar("T")
 
 
 class Storage(Protocol):
-    """One open store. Owners never see each other's entries; lists are maps of items with a space of their own."""
+    """One open store. Owners never see each other's entries; lists are maps of items with a space of their own.
+
+    What has expired is nowhere: not read, not listed, no obstacle to a create.
+    """
+
+    capabilities: Capabilities
 
     async def open(self) -> None:
         """Raises ConfigError when it never can, Unavailable when it can not yet: call again."""
@@ -70,32 +37,22 @@ class Storage(Protocol):
     def remarks(self) -> list[str]:
         """What an operator should know though it answers: health is yellow by them."""
 
-    def details(self) -> dict[str, object]:
+    def details(self) -> Mapping[str, object]:
         """What it is, for the health page."""
 
-    async def create(self, owner: str, key: str, value: bytes) -> Entry:
-        """Raises Exists, Full, ValueTooLong."""
+    async def get(self, name: Name) -> Entry:
+        """Raises Missing, Corrupt."""
 
-    async def get(self, owner: str, key: str) -> Entry:
-        """Raises Missing."""
+    async def write(self, write: Write[T]) -> T:
+        """Its outcome, or what refuses it (`caching.writes`); once it has returned, every instance sees it."""
 
-    async def replace(self, owner: str, key: str, value: bytes) -> Entry:
-        """Raises Missing, ValueTooLong."""
+    async def page(
+        self, owner: str, *, map: str | None = None, prefix: str = "", after: str | None = None, limit: int = 1000
+    ) -> list[Entry]:
+        """Entries of the cache, or items of a list, with keys that begin so, behind the key `after` (which need not be
+        there), at most `limit`; fewer only at the end. In an order that stays the same; damaged ones are left out."""
 
-    async def delete(self, owner: str, key: str) -> None:
-        """Raises Missing."""
+    async def maps(self, owner: str) -> list[str]:
+        """The names of the owner's lists that hold an item."""
 
-    async def entries(self, owner: str) -> list[Entry]: ...
-
-    async def clear(self, owner: str) -> int:
-        """Delete every entry of the owner (its lists stay); how many there were."""
-
-    async def put_item(self, owner: str, map: str, key: str, value: bytes) -> Entry:
-        """Create or replace. Raises Full, ValueTooLong."""
-
-    async def items(self, owner: str, map: str) -> list[Entry]: ...
-
-    async def maps(self, owner: str) -> dict[str, list[Entry]]: ...
-
-    async def evict(self, owner: str, map: str, rule: Rule) -> int:
-        """Drop the items that the rule calls past; how many there were."""
+    async def usage(self, owner: str) -> Usage: ...

@@ -1,32 +1,28 @@
 """The writes, and what each decides; one text for every backend.
 
-    Create    Exists if there; full: `reject` refuses (Full), `removeOldest` drops the entry written longest ago
-    Replace   Missing if not there, and then nothing is stored
-    Delete    Missing if not there
-    Clear     every entry of one owner
-    PutItem   creates or replaces an item of a list; full: always Full
-    Evict     drops the items of a list that are past (`caching.expiry`)
+    Put      creates or replaces what its condition allows; refused when the limit leaves no room (`caching.limits`)
+    Delete   removes what its condition allows; Missing if there is none
+    Clear    removes every entry of one owner; its lists stay
+    Evict    drops the items of a list that are past (`caching.expiry`)
 
-A write refuses before it changes anything, so the others of its commit are not touched by a refusal.
+A write refuses before it changes anything, so the others of its commit are not touched by a refusal. What has expired
+is not there, for every condition.
 
-Source: Zowe's Caching Service: `size` counts the entries of all owners together and only create looks at it;
-`removeOldest` may drop another owner's. Lists have no limit there; here items are counted against the same `size` by
-themselves and never dropped for room: they are revocations.
+A Put whose id is that of the entry in place has been applied already: it is answered as it was the first time, and
+nothing changes. So a caller who does not know the outcome repeats it with the same id.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
-from caching.entries import Entry, Name, Table
+from caching.conditions import ANY, PRESENT, Condition
+from caching.entries import Content, Entry, Name, Table
 from caching.expiry import Rule, past
-from caching.storage import Exists, Full, Missing
-
-Eviction = Literal["reject", "removeOldest"]
-
+from caching.limits import Limit
+from caching.refusals import missing
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -36,71 +32,51 @@ class Write(Protocol[T_co]):
         """What the caller is answered. Raises what refuses it, having changed nothing."""
 
 
-@dataclass(frozen=True)
-class Limit:
-    """`size` entries of all owners together, and as many items."""
-
-    size: int = 10_000
-    eviction: Eviction = "reject"
-
-    def reached(self, table: Table, *, items: bool) -> bool:
-        return table.count(items=items) >= self.size
-
-    def refusal(self, what: str) -> Full:
-        return Full(f"The storage holds all {self.size} {what} it may (storage.size)")
-
-
-class Create(msgspec.Struct, frozen=True):
+class Put(msgspec.Struct, frozen=True):
     name: Name
-    value: bytes
+    content: Content
+    write_id: str
+    condition: Condition = ANY
+    ttl_ms: int | None = None
+    """None: it stays."""
 
     def apply(self, table: Table, limit: Limit, now_ms: int) -> Entry:
-        if table.find(self.name) is not None:
-            raise Exists(f"There is a {self.name}")
-        table.check_size(self.name, self.value)
-        if limit.reached(table, items=False):
-            if limit.eviction == "reject":
-                raise limit.refusal("entries")
-            table.remove_oldest()
-        return table.add(self.name, self.value, now_ms)
+        """Raises Exists, Missing, Changed, ValueTooLong, Full."""
+        found = table.find(self.name)
+        live = None if found is None or found.expired(now_ms) else found
+        if live is not None and live.write_id == self.write_id:
+            return live
+        self.condition.check(self.name, live)
+        table.check_size(self.name, self.content)
+        limit.make_room(table, self.name, self.content, found, now_ms)
+        return table.store(self.entry(now_ms, first=live is None), found)
 
-
-class Replace(msgspec.Struct, frozen=True):
-    name: Name
-    value: bytes
-
-    def apply(self, table: Table, limit: Limit, now_ms: int) -> Entry:
-        must_be_there(table, self.name)
-        table.check_size(self.name, self.value)
-        return table.change(self.name, self.value, now_ms)
+    def entry(self, now_ms: int, *, first: bool) -> Entry:
+        """What is to be stored; its number is the store's to give."""
+        expires_ms = None if self.ttl_ms is None else now_ms + self.ttl_ms
+        return Entry(self.name, self.content, now_ms, 0, self.write_id, expires_ms, first)
 
 
 class Delete(msgspec.Struct, frozen=True):
     name: Name
+    condition: Condition = PRESENT
 
     def apply(self, table: Table, limit: Limit, now_ms: int) -> None:
-        must_be_there(table, self.name)
-        table.remove(self.name)
+        """Raises Missing, Changed."""
+        found = table.find(self.name)
+        live = None if found is None or found.expired(now_ms) else found
+        self.condition.check(self.name, live)
+        if live is None:
+            raise missing(self.name)
+        table.remove(live)
 
 
 class Clear(msgspec.Struct, frozen=True):
     owner: str
 
     def apply(self, table: Table, limit: Limit, now_ms: int) -> int:
+        """How many there were, with those that had expired."""
         return table.remove_all(self.owner)
-
-
-class PutItem(msgspec.Struct, frozen=True):
-    name: Name
-    value: bytes
-
-    def apply(self, table: Table, limit: Limit, now_ms: int) -> Entry:
-        table.check_size(self.name, self.value)
-        if table.find(self.name) is not None:
-            return table.change(self.name, self.value, now_ms)
-        if limit.reached(table, items=True):
-            raise limit.refusal("items of lists")
-        return table.add(self.name, self.value, now_ms)
 
 
 class Evict(msgspec.Struct, frozen=True):
@@ -109,18 +85,8 @@ class Evict(msgspec.Struct, frozen=True):
     rule: Rule
 
     def apply(self, table: Table, limit: Limit, now_ms: int) -> int:
-        gone = [item.name for item in table.items(self.owner, self.map) if past(self.rule, item.value, now_ms)]
-        for name in gone:
-            table.remove(name)
+        """How many were dropped."""
+        gone = [item for item in table.items(self.owner, self.map) if past(self.rule, item.value, now_ms)]
+        for item in gone:
+            table.remove(item)
         return len(gone)
-
-
-def must_be_there(table: Table, name: Name) -> Entry:
-    found = table.find(name)
-    if found is None:
-        raise missing(name)
-    return found
-
-
-def missing(name: Name) -> Missing:
-    return Missing(f"There is no {name}")

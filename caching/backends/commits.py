@@ -24,7 +24,9 @@ from typing import Any
 
 from caching.backends.data_set import DataSet
 from caching.backends.lock import LockFile
-from caching.writes import Limit, Write
+from caching.clock import Clock
+from caching.limits import Limit
+from caching.writes import Write
 from shared.errors import PlexmeshError, Unavailable
 
 log = logging.getLogger("plexmesh.caching")
@@ -46,12 +48,18 @@ class Pending:
 
 class Committer:
     def __init__(
-        self, lock: LockFile, define: Callable[[], DataSet], limit: Limit, committed: Callable[[int, float], None]
+        self,
+        lock: LockFile,
+        define: Callable[[], DataSet],
+        limit: Limit,
+        clock: Clock,
+        committed: Callable[[int, float], None],
     ) -> None:
         """`define` opens the data set. `committed` is told of each commit on the loop: its writes, its seconds."""
         self._lock = lock
         self._define = define
         self._limit = limit
+        self._clock = clock
         self._committed = committed
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Pending] = deque()
@@ -132,7 +140,7 @@ class Committer:
         if not writes:
             return []
         try:
-            return data_set.commit(writes, self._limit, int(time.time() * 1000))
+            return data_set.commit(writes, self._limit, self._clock.now_ms())
         except PlexmeshError as error:
             return [error] * len(writes)
         except Exception as error:  # the top of this thread's work: it goes on, and whoever waits is told

@@ -1,15 +1,11 @@
-"""The data set: one SQLite file, and its attributes.
-
-    attributes   what it was defined with; another opener must want the same
-    records      key, rev, record (`ksds`)
-    counters     one row: entries, items, rev of the last write; so a limit costs no scan
+"""The data set: one SQLite file (`definition`), opened, read and committed to.
 
 Write-ahead log, synchronous FULL: a commit has returned only when it is on the disk, and readers are never in a
 writer's way. Defining, opening and closing happen under the lock: processes that create or recover one log at the same
 time find it "locked" in spite of any busy time-out.
 
 Not here: which thread calls (`commits` writes, `vsam` reads), what happens inside a transaction (`transaction`), the
-bytes of a record (`ksds`).
+bytes of a record (`ksds`), the order of a page (`pages`).
 """
 
 from __future__ import annotations
@@ -23,29 +19,20 @@ from pathlib import Path
 from typing import Any
 
 from caching.backends import ksds
+from caching.backends.definition import define, whole
 from caching.backends.ksds import Attributes
-from caching.backends.transaction import Transaction, below, find
-from caching.entries import Entry, Name
-from caching.storage import Corrupt, OutcomeUnknown, VolumeFull
-from caching.writes import Eviction, Limit, Write
+from caching.backends.pages import Asked, Browsed, names_of_maps, page
+from caching.backends.transaction import Transaction, find, used_of
+from caching.entries import Entry, Name, Usage
+from caching.limits import Eviction, Limit
+from caching.refusals import OutcomeUnknown, VolumeFull
+from caching.writes import Write
 from shared.errors import ConfigError, PlexmeshError, Unavailable
 
-APPLICATION = 0x504C584B  # "PLXK", in the file's header
 BUSY_MS = 1000
 """Only strangers (somebody's sqlite3 shell) make a writer wait inside SQLite; ours queue at the lock."""
 
-SCHEMA = f"""
-PRAGMA application_id = {APPLICATION};
-CREATE TABLE attributes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE records (key BLOB NOT NULL PRIMARY KEY, rev INTEGER NOT NULL, record BLOB NOT NULL);
-CREATE TABLE counters (entries INTEGER NOT NULL, items INTEGER NOT NULL, rev INTEGER NOT NULL);
-INSERT INTO counters VALUES (0, 0, 0);
-"""
 NEVER = frozenset({"SQLITE_NOTADB", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_READONLY", "SQLITE_CORRUPT"})
-OLDEST = f"CREATE INDEX IF NOT EXISTS oldest ON records (rev) WHERE key < X'{ksds.ITEM.hex()}'"
-
-Browsed = tuple[list[Entry], list[Corrupt]]
-"""The entries found, and what is wrong with the damaged records."""
 
 
 class DataSet:
@@ -60,7 +47,7 @@ class DataSet:
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # SQLite's would be readable
             with contextlib.ExitStack() as undo:
                 self._writer = _connect(path, BUSY_MS, undo)
-                self._define(sysplex, eviction)
+                define(self._writer, path, sysplex, attributes, eviction)
                 self._point = _connect(path, 0, undo)  # it is read on the event loop, which must not wait
                 self._browser = _connect(path, BUSY_MS, undo)
                 self._inode = os.stat(path).st_ino
@@ -82,19 +69,23 @@ class DataSet:
         except sqlite3.Error as error:
             raise _reading_failed(error) from error
 
-    def browse(self, prefix: bytes) -> Browsed:
-        """Everything below a key prefix, in key order. Costs its number."""
-        found, damaged = [], []
+    def browse(self, asked: Asked) -> Browsed:
         try:
-            for key, record in below(self._browser, prefix):
-                try:
-                    found.append(ksds.decode(record))
-                except Corrupt as error:
-                    error.key = key
-                    damaged.append(error)
+            return page(self._browser, asked, self.attributes)
         except sqlite3.Error as error:
             raise _reading_failed(error) from error
-        return found, damaged
+
+    def maps(self, owner: str) -> list[str]:
+        try:
+            return names_of_maps(self._browser, owner)
+        except sqlite3.Error as error:
+            raise _reading_failed(error) from error
+
+    def usage(self, owner: str) -> Usage:
+        try:
+            return used_of(self._point, ksds.space(owner))
+        except sqlite3.Error as error:
+            raise _reading_failed(error) from error
 
     def counts(self) -> tuple[int, int]:
         """Entries and items."""
@@ -122,59 +113,14 @@ class DataSet:
         """
         self.check_there()
         try:
-            self._writer.execute("BEGIN IMMEDIATE")
-            transaction = Transaction(self._writer, self.attributes)
-            outcomes = [_applied(write, transaction, limit, now_ms) for write in writes]
-            transaction.save()
-            self._writer.execute("COMMIT")
+            with whole(self._writer):
+                transaction = Transaction(self._writer, self.attributes)
+                transaction.remove_due(now_ms)
+                outcomes = [_applied(write, transaction, limit, now_ms) for write in writes]
+                transaction.save()
         except sqlite3.Error as error:
             raise _writing_failed(error) from error
-        finally:
-            if self._writer.in_transaction:
-                with contextlib.suppress(sqlite3.Error):
-                    self._writer.execute("ROLLBACK")
         return outcomes
-
-    # --- defining
-
-    def _define(self, sysplex: str, eviction: Eviction) -> None:
-        empty = self._writer.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
-        if not empty and self._writer.execute("PRAGMA application_id").fetchone() != (APPLICATION,):
-            raise ConfigError(f"{self.path}: this is an SQLite file of something else, not a data set")
-        if self._writer.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
-            raise ConfigError(f"{self.path}: this volume does not carry a write-ahead log")
-        if empty:
-            self._write_definition(sysplex)
-        self._compare(self._wanted(sysplex))
-        if eviction == "removeOldest":
-            self._writer.execute(OLDEST)
-
-    def _wanted(self, sysplex: str) -> dict[str, str]:
-        return {
-            "format": str(ksds.FORMAT),
-            "sysplex": sysplex,
-            "keyLength": str(self.attributes.key_length),
-            "recordLength": str(self.attributes.record_length),
-        }
-
-    def _write_definition(self, sysplex: str) -> None:
-        with contextlib.ExitStack() as undo:
-            self._writer.execute("BEGIN IMMEDIATE")
-            undo.callback(lambda: self._writer.execute("ROLLBACK"))
-            for statement in SCHEMA.strip().split("\n"):
-                self._writer.execute(statement)
-            self._writer.executemany("INSERT INTO attributes VALUES (?, ?)", self._wanted(sysplex).items())
-            self._writer.execute("COMMIT")
-            undo.pop_all()
-
-    def _compare(self, wanted: dict[str, str]) -> None:
-        found = dict(self._writer.execute("SELECT name, value FROM attributes"))
-        for name, value in wanted.items():
-            if found.get(name) != value:
-                raise ConfigError(
-                    f"{self.path}: the data set was defined with {name} {found.get(name)}, the configuration says "
-                    f"{value}; use its value, or another name"
-                )
 
 
 class Busy(Unavailable):

@@ -21,24 +21,28 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from caching.backends import ksds, volume
+from caching.backends import volume
 from caching.backends.commits import Committer
-from caching.backends.data_set import Browsed, Busy, DataSet, opening_failed
+from caching.backends.data_set import Busy, DataSet, opening_failed
 from caching.backends.ksds import Attributes
 from caching.backends.lock import LockFile
-from caching.entries import Entry, Name
-from caching.expiry import Rule
-from caching.storage import Corrupt, OutcomeUnknown, VolumeFull
-from caching.writes import Clear, Create, Delete, Evict, Limit, PutItem, Replace, Write, missing
+from caching.backends.pages import Asked
+from caching.capabilities import Capabilities
+from caching.clock import Clock
+from caching.entries import Entry, Name, Usage
+from caching.limits import Limit
+from caching.refusals import Corrupt, OutcomeUnknown, VolumeFull, missing
+from caching.writes import Write
 from shared.errors import PlexmeshError, Unavailable
 from shared.events import Events
 
 log = logging.getLogger("plexmesh.caching")
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 BUSY_PAUSE_S = 0.01
@@ -66,8 +70,27 @@ class Place:
 
 
 class VsamStorage:
-    def __init__(self, place: Place, events: Events, committed: Callable[[int, float], None] = lambda *_: None) -> None:
+    def __init__(
+        self,
+        place: Place,
+        events: Events,
+        clock: Clock,
+        committed: Callable[[int, float], None] = lambda *_: None,
+    ) -> None:
         """`committed` is told the number of writes and the seconds of each commit."""
+        self.capabilities = Capabilities(
+            shared=True,
+            durable=True,
+            linearizable=True,
+            acked_loss="none",
+            ordered=False,
+            watch="none",
+            total_limit=True,
+            max_value_bytes=place.attributes.record_length - place.attributes.key_length,
+            simulated="a KSDS on SQLite, shared by the LPARs through one volume",
+            remark="every acknowledged write is synced to the volume, which is the single point: lost with it",
+        )
+        self._clock = clock
         self._place = place
         self._events = events
         self._on_commit = committed
@@ -83,7 +106,7 @@ class VsamStorage:
 
     async def open(self) -> None:
         if self._committer is None or self._failed_to_open(self._committer):
-            self._committer = Committer(self._prepare(), self._define, self._place.limit, self._on_commit)
+            self._committer = Committer(self._prepare(), self._define, self._place.limit, self._clock, self._on_commit)
         try:
             async with asyncio.timeout(self._place.write_deadline_s):
                 self._data_set = await asyncio.shield(self._committer.opened)
@@ -142,7 +165,6 @@ class VsamStorage:
             "recordLength": place.attributes.record_length,
             "size": place.limit.size,
             "evictionStrategy": place.limit.eviction,
-            "simulated": "a KSDS on SQLite, shared by the LPARs through one volume, which is the single point",
         }
         with contextlib.suppress(Unavailable):
             known["entries"], known["items"] = self._opened().counts()
@@ -154,13 +176,12 @@ class VsamStorage:
 
     # --- reading
 
-    async def get(self, owner: str, key: str) -> Entry:
-        name = Name(owner, key)
+    async def get(self, name: Name) -> Entry:
         try:
             found = await self._read(name)
         except Corrupt as error:
             raise self._damaged(error) from error
-        if found is None:
+        if found is None or found.expired(self._clock.now_ms()):
             raise missing(name)
         return found
 
@@ -180,62 +201,41 @@ class VsamStorage:
                 return self._opened().read(name)
         raise AssertionError("unreachable")
 
-    async def entries(self, owner: str) -> list[Entry]:
-        return [each for each in await self._browse(ksds.space(owner)) if each.name.owner == owner]
-
-    async def items(self, owner: str, map: str) -> list[Entry]:
-        found = await self._browse(ksds.space(owner, map))
-        return [each for each in found if (each.name.owner, each.name.map) == (owner, map)]
-
-    async def maps(self, owner: str) -> dict[str, list[Entry]]:
-        found: dict[str, list[Entry]] = {}
-        for each in await self._browse(ksds.space(owner, items=True)):
-            if each.name.owner == owner and each.name.map is not None:
-                found.setdefault(each.name.map, []).append(each)
-        return found
-
-    async def _browse(self, prefix: bytes) -> list[Entry]:
-        data_set = self._opened()
-        if self._lists_waiting >= LISTS_AT_ONCE:
-            raise Unavailable(f"{LISTS_AT_ONCE} lists are being read already")
-        self._lists_waiting += 1
-        reading = asyncio.get_running_loop().run_in_executor(self._lists, data_set.browse, prefix)
-        reading.add_done_callback(self._list_read)
-        try:
-            async with asyncio.timeout(self._place.read_deadline_s):
-                found, damaged = await asyncio.shield(reading)
-        except TimeoutError as error:
-            raise Unavailable("The list could not be read in time") from error
+    async def page(
+        self, owner: str, *, map: str | None = None, prefix: str = "", after: str | None = None, limit: int = 1000
+    ) -> list[Entry]:
+        asked = Asked(owner, map, prefix, after, limit, self._clock.now_ms())
+        found, damaged = await self._in_lists_thread(self._opened().browse, asked)
         for each in damaged:
             self._damaged(each)
         return found
 
-    def _list_read(self, reading: asyncio.Future[Browsed]) -> None:
+    async def maps(self, owner: str) -> list[str]:
+        return await self._in_lists_thread(self._opened().maps, owner)
+
+    async def usage(self, owner: str) -> Usage:
+        return self._opened().usage(owner)
+
+    async def _in_lists_thread(self, read: Callable[[A], T], asked: A) -> T:
+        if self._lists_waiting >= LISTS_AT_ONCE:
+            raise Unavailable(f"{LISTS_AT_ONCE} lists are being read already")
+        self._lists_waiting += 1
+        reading = asyncio.get_running_loop().run_in_executor(self._lists, read, asked)
+        reading.add_done_callback(self._list_read)
+        try:
+            async with asyncio.timeout(self._place.read_deadline_s):
+                return await asyncio.shield(reading)
+        except TimeoutError as error:
+            raise Unavailable("The list could not be read in time") from error
+
+    def _list_read(self, reading: asyncio.Future[Any]) -> None:
         self._lists_waiting -= 1
         if not reading.cancelled():
             reading.exception()  # or one that came after the time-out would be called "never retrieved"
 
     # --- writing
 
-    async def create(self, owner: str, key: str, value: bytes) -> Entry:
-        return await self._write(Create(Name(owner, key), value))
-
-    async def replace(self, owner: str, key: str, value: bytes) -> Entry:
-        return await self._write(Replace(Name(owner, key), value))
-
-    async def delete(self, owner: str, key: str) -> None:
-        await self._write(Delete(Name(owner, key)))
-
-    async def clear(self, owner: str) -> int:
-        return await self._write(Clear(owner))
-
-    async def put_item(self, owner: str, map: str, key: str, value: bytes) -> Entry:
-        return await self._write(PutItem(Name(owner, key, map), value))
-
-    async def evict(self, owner: str, map: str, rule: Rule) -> int:
-        return await self._write(Evict(owner, map, rule))
-
-    async def _write(self, write: Write[T]) -> T:
+    async def write(self, write: Write[T]) -> T:
         self._opened()
         assert self._committer is not None
         if self._blocked():

@@ -16,8 +16,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from caching.backends.in_memory import InMemoryStorage
 from caching.backends.ksds import Attributes
-from caching.storage import Exists, Full, Missing, Storage
-from caching.writes import Limit
+from caching.clock import Clock
+from caching.limits import Limit
+from caching.refusals import Exists, Full, Missing
+from caching.storage import Storage
+from tests.contract.calls import clear, create, delete, entries, evict, get, maps, put_item, replace
 from tests.contract.test_caching_storage import vsam
 
 SIZE = 4
@@ -40,7 +43,7 @@ class History(RuleBasedStateMachine):
         self.runner.run(self.storage.open())
 
     def new_storage(self) -> Storage:
-        return InMemoryStorage(Limit(SIZE, self.eviction), alone=True)  # type: ignore[arg-type]
+        return InMemoryStorage(Limit(SIZE, self.eviction), alone=True, clock=Clock())  # type: ignore[arg-type]
 
     def teardown(self) -> None:
         self.runner.run(self.storage.close())
@@ -53,61 +56,62 @@ class History(RuleBasedStateMachine):
     @rule(owner=OWNERS, key=KEYS, value=VALUES)
     def create(self, owner: str, key: str, value: bytes) -> None:
         there, full = (owner, key) in self.model, len(self.model) == SIZE
-        refused = Exists if there else Full if full and self.eviction == "reject" else None
-        self.expect(self.storage.create(owner, key, value), refused)
+        own = [name for name in self.model if name[0] == owner] if self.eviction == "removeOldest" else []
+        refused = Exists if there else Full if full and not own else None
+        self.expect(create(self.storage, owner, key, value), refused)
         if refused is None:
             if full:
-                del self.model[next(iter(self.model))]
+                del self.model[own[0]]
             self.model[owner, key] = value
 
     @rule(owner=OWNERS, key=KEYS, value=VALUES)
     def replace(self, owner: str, key: str, value: bytes) -> None:
         there = self.model.pop((owner, key), None) is not None
-        self.expect(self.storage.replace(owner, key, value), None if there else Missing)
+        self.expect(replace(self.storage, owner, key, value), None if there else Missing)
         if there:
             self.model[owner, key] = value
 
     @rule(owner=OWNERS, key=KEYS)
     def delete(self, owner: str, key: str) -> None:
         there = self.model.pop((owner, key), None) is not None
-        self.expect(self.storage.delete(owner, key), None if there else Missing)
+        self.expect(delete(self.storage, owner, key), None if there else Missing)
 
     @rule(owner=OWNERS)
     def clear(self, owner: str) -> None:
         gone = [name for name in self.model if name[0] == owner]
-        assert self.runner.run(self.storage.clear(owner)) == len(gone)
+        assert self.runner.run(clear(self.storage, owner)) == len(gone)
         for name in gone:
             del self.model[name]
 
     @rule(owner=OWNERS, map=KEYS, key=KEYS, value=VALUES)
     def put_item(self, owner: str, map: str, key: str, value: bytes) -> None:
         full = len(self.items) == SIZE and (owner, map, key) not in self.items
-        self.expect(self.storage.put_item(owner, map, key, value), Full if full else None)
+        self.expect(put_item(self.storage, owner, map, key, value), Full if full else None)
         if not full:
             self.items[owner, map, key] = value
 
     @rule(owner=OWNERS, map=KEYS)
     def evict(self, owner: str, map: str) -> None:
         gone = [name for name, value in self.items.items() if name[:2] == (owner, map) and value == OLD]
-        assert self.runner.run(self.storage.evict(owner, map, "rules")) == len(gone)
+        assert self.runner.run(evict(self.storage, owner, map, "rules")) == len(gone)
         for name in gone:
             del self.items[name]
 
     @rule(owner=OWNERS, key=KEYS)
     def get(self, owner: str, key: str) -> None:
         if (owner, key) in self.model:
-            assert self.runner.run(self.storage.get(owner, key)).value == self.model[owner, key]
+            assert self.runner.run(get(self.storage, owner, key)).value == self.model[owner, key]
         else:
-            self.expect(self.storage.get(owner, key), Missing)
+            self.expect(get(self.storage, owner, key), Missing)
 
     @precondition(lambda self: self.model or self.items)
     @invariant()
     def agrees(self) -> None:
         for owner in ("a", "ab", ""):
-            held = {each.name.key: each.value for each in self.runner.run(self.storage.entries(owner))}
+            held = {each.name.key: each.value for each in self.runner.run(entries(self.storage, owner))}
             assert held == {key: value for (whose, key), value in self.model.items() if whose == owner}
-            maps = self.runner.run(self.storage.maps(owner))
-            assert {(owner, map, each.name.key): each.value for map, items in maps.items() for each in items} == {
+            lists = self.runner.run(maps(self.storage, owner))
+            assert {(owner, map, each.name.key): each.value for map, items in lists.items() for each in items} == {
                 name: value for name, value in self.items.items() if name[0] == owner
             }
         told = self.storage.details()

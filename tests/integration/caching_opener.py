@@ -12,17 +12,20 @@ from pathlib import Path
 from caching.backends.data_set import DataSet
 from caching.backends.ksds import Attributes
 from caching.backends.lock import LockFile
-from caching.entries import Name
-from caching.writes import Create, Limit
+from caching.conditions import ABSENT
+from caching.entries import Content, Name
+from caching.limits import Limit
+from caching.writes import Put
 from shared.errors import PlexmeshError
 
 
 def open_write_close(path: Path) -> None:
-    lock = LockFile(path.with_suffix(".lock"), str(os.getpid()))
+    pid = str(os.getpid())
+    lock = LockFile(path.with_suffix(".lock"), pid)
     with lock:
         data_set = DataSet(path, "PLEX", Attributes(), "reject")
     with lock:
-        data_set.commit([Create(Name("me", str(os.getpid())), b"v")], Limit(), 0)
+        data_set.commit([Put(Name("me", pid), Content(b"v"), pid, ABSENT)], Limit(), 0)
     with lock:
         data_set.close()
     lock.close()

@@ -233,7 +233,7 @@ async def test_a_full_storage(client: Client) -> None:
 
 
 async def test_what_is_not_served(client: Client) -> None:
-    assert await client.refused("PUT", "/cache/k", pair("k")) == (405, "ZWEAO405E")
+    assert await client.refused("POST", "/cache/k", pair("k")) == (405, "ZWEAO405E")
     assert await client.refused("PATCH", "/cache") == (405, "ZWEAO405E")
     assert await client.refused("GET", "/nothing") == (404, "ZWEAO404E")
     assert await client.refused("GET", "/cache/a/b") == (404, "ZWEAO404E")

@@ -6,8 +6,9 @@ import pytest
 
 from caching.backends.data_set import Busy
 from caching.caller import NoCaller, owner
+from caching.entries import Name
 from caching.messages import message_of, status_of
-from caching.storage import Corrupt, Exists, Full, Missing, OutcomeUnknown, ValueTooLong, VolumeFull
+from caching.refusals import Changed, Corrupt, Exists, Full, Missing, OutcomeUnknown, ValueTooLong, VolumeFull
 from shared.errors import BadInput, Forbidden, PlexmeshError, Unavailable
 
 
@@ -37,7 +38,6 @@ def test_only_the_gateway_itself_is_the_gateway(named: str) -> None:
         (NoCaller, 401, "ZWECS702W"),
         (Forbidden, 403, "ZWECS702W"),
         (Missing, 404, "ZWECS131E"),
-        (Exists, 409, "ZWECS133E"),
         (ValueTooLong, 413, "ZWECS130E"),
         (Full, 507, "ZWECS134E"),
         (VolumeFull, 507, "ZWECS134E"),
@@ -51,6 +51,13 @@ def test_only_the_gateway_itself_is_the_gateway(named: str) -> None:
 def test_errors_in_zowes_words(error: type[PlexmeshError], status: int, number: str) -> None:
     assert status_of(error("x")) == status
     assert message_of(error("x")).number == number
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(Exists(Name("me", "k"), "1.a"), 409), (Changed(Name("me", "k"), None), 412)]
+)
+def test_what_is_there_against_expectation_is_a_collision(error: PlexmeshError, status: int) -> None:
+    assert (status_of(error), message_of(error).number) == (status, "ZWECS133E")
 
 
 def test_a_value_too_long_may_have_the_originals_status() -> None:

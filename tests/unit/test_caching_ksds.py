@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from caching.backends import ksds
 from caching.backends.ksds import Attributes
-from caching.entries import Entry, Name
-from caching.storage import Corrupt, ValueTooLong
+from caching.entries import Content, Entry, Name
+from caching.refusals import Corrupt, ValueTooLong
 
 NAMES = st.builds(Name, st.text(max_size=30), st.text(max_size=300), st.none() | st.text(max_size=30))
 LENGTHS = st.sampled_from([23, 32, 64, 128, 255])
-ENTRIES = st.builds(Entry, NAMES, st.binary(max_size=100), st.integers(0, 2**63), st.integers(0, 2**63))
+CONTENTS = st.builds(Content, st.binary(max_size=100), st.text(max_size=30))
+INSTANTS = st.integers(0, 2**63 - 1)
+ENTRIES = st.builds(
+    Entry, NAMES, CONTENTS, INSTANTS, INSTANTS, st.text(max_size=16), st.none() | INSTANTS, st.booleans()
+)
 
 
 @given(ENTRIES)
@@ -36,8 +42,15 @@ def test_a_record_cut_short_is_noticed(entry: Entry, cut: int) -> None:
         ksds.decode(ksds.encode(entry)[:-cut])
 
 
+def test_records_of_the_first_format_are_read() -> None:
+    """Number 7, 1,000 ms; "me", no list, "k", "value"."""
+    record = bytes.fromhex("01000000000000000700000000000003e80002ffff0001000000056d656b76616c7565")
+    whole = record + zlib.crc32(record).to_bytes(4, "big")
+    assert ksds.decode(whole) == Entry(Name("me", "k"), Content(b"value"), 1000, 7)
+
+
 def test_a_record_of_another_name_is_refused() -> None:
-    record = ksds.encode(Entry(Name("me", "Aa"), b"v", 0, 1))
+    record = ksds.encode(Entry(Name("me", "Aa"), Content(b"v"), 0, 1))
     assert ksds.decode_as(Name("me", "Aa"), record).value == b"v"
     for other in (Name("me", "BB"), Name("you", "Aa"), Name("me", "Aa", "")):
         with pytest.raises(Corrupt):
@@ -79,8 +92,8 @@ def test_the_end_of_a_space(prefix: bytes, after: bytes) -> None:
 @given(NAMES, LENGTHS)
 def test_the_longest_value_makes_a_record_of_the_record_length(name: Name, key_length: int) -> None:
     attributes = Attributes(key_length, 4096)
-    names = len(ksds.encode(Entry(name, b"", 0, 0)))
+    names = len(ksds.encode(Entry(name, Content(b""), 0, 0, "w" * 64)))
     room = 4096 - key_length - names
-    ksds.check_size(name, b"v" * room, attributes)
+    ksds.check_size(name, Content(b"v" * room), attributes)
     with pytest.raises(ValueTooLong, match="recordLength 4096"):
-        ksds.check_size(name, b"v" * (room + 1), attributes)
+        ksds.check_size(name, Content(b"v" * (room + 1)), attributes)

@@ -9,8 +9,8 @@ import pytest
 
 from caching.backends.ksds import Attributes
 from caching.config import CachingConfig
+from caching.limits import Limit
 from caching.settings import StorageChoice, choose, oversize_status
-from caching.writes import Limit
 from shared.config import load
 from shared.errors import ConfigError
 
