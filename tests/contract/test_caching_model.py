@@ -1,4 +1,4 @@
-"""Any history of calls, on every backend, beside a plain dictionary: they must agree at every step."""
+"""Any history of calls, on every backend, beside plain dictionaries: they must agree at every step."""
 
 from __future__ import annotations
 
@@ -12,136 +12,232 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from caching.backends.in_memory import InMemoryStorage
 from caching.backends.ksds import Attributes
-from caching.clock import Clock
-from caching.limits import Limit
-from caching.refusals import Exists, Full, Missing
+from caching.conditions import ABSENT, ANY, PRESENT, matching
+from caching.entries import Entry, Name
+from caching.limits import Eviction, Limit
+from caching.refusals import Changed, Exists, Full, Missing
 from caching.storage import Storage
-from tests.contract.calls import clear, create, delete, entries, evict, get, maps, put_item, replace
-from tests.contract.test_caching_storage import vsam
+from caching.writes import Delete
+from tests.contract.calls import clear, delete, entries, evict, get, maps, put
+from tests.contract.storages import Bench, InMemoryBench, VsamBench
 
 SIZE = 4
+BYTES = 700
 OLD = b"0"
 """As an item of a list of rules: written in 1970."""
-OWNERS = st.sampled_from(["a", "ab", ""])
+OWNER_NAMES = ["a", "ab", ""]
+OWNERS = st.sampled_from(OWNER_NAMES)
 KEYS = st.sampled_from(["bc", "c", "", "k" * 300, "k" * 299 + "l"])
+MAPS = st.sampled_from(["", "m", "mn"])
+PLACES = st.none() | MAPS
 VALUES = st.just(OLD) | st.binary(max_size=20).map(lambda value: b"x" + value)
+TTLS = st.sampled_from([None, None, 1_000, 5_000])
+CONDITIONS = st.sampled_from(["any", "absent", "present", "right etag", "wrong etag"])
+
+
+class Kept:
+    """The model's idea of one entry or item."""
+
+    def __init__(self, name: Name, value: bytes, expires: int | None, etag: str, write_id: str) -> None:
+        self.name = name
+        self.value = value
+        self.expires = expires
+        self.etag = etag
+        self.write_id = write_id
+
+    @property
+    def size(self) -> int:
+        return len(self.name.key) + len(self.value)
 
 
 class History(RuleBasedStateMachine):
-    eviction = "reject"
+    """`now` is what the stopped clock was put ahead, in ms. What has expired stays in the model, as the most that the
+    storage may still count."""
+
+    eviction: Eviction = "reject"
 
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
-        self.model: dict[tuple[str, str], bytes] = {}  # in the order of the last write
-        self.items: dict[tuple[str, str, str], bytes] = {}
-        self.storage = self.new_storage()
-        self.runner.run(self.storage.open())
+        self.model: dict[Name, Kept] = {}  # in the order of the last write
+        self.now = 0
+        self.folder = tempfile.TemporaryDirectory(prefix="caching-")
+        self.bench = self.new_bench(Path(self.folder.name))
+        self.bench.clock.stop()
+        self.storage = self.handle()
 
-    def new_storage(self) -> Storage:
-        return InMemoryStorage(Limit(SIZE, self.eviction), alone=True, clock=Clock())  # type: ignore[arg-type]
+    def new_bench(self, folder: Path) -> Bench:
+        return InMemoryBench()
+
+    def handle(self) -> Storage:
+        made = self.bench.new(Limit(eviction=self.eviction, owner_entries=SIZE, owner_bytes=BYTES))
+        self.runner.run(made.open())
+        return made
 
     def teardown(self) -> None:
         self.runner.run(self.storage.close())
         self.runner.close()
+        self.folder.cleanup()
 
-    def expect(self, call: Coroutine[Any, Any, object], error: type[Exception] | None) -> None:
+    # --- what the model decides
+
+    def live(self, name: Name) -> Kept | None:
+        kept = self.model.get(name)
+        return None if kept is None or self.expired(kept) else kept
+
+    def expired(self, kept: Kept) -> bool:
+        return kept.expires is not None and kept.expires <= self.now
+
+    def of(self, owner: str, *, items: bool) -> list[Kept]:
+        return [
+            each for each in self.model.values() if each.name.owner == owner and (each.name.map is not None) == items
+        ]
+
+    def makes_room(self, name: Name, value: bytes) -> bool:
+        """What gives way for it is dropped; False, and nothing is, when that is not enough."""
+        there = self.model.get(name)
+        own = [each for each in self.model.values() if each.name.owner == name.owner and each.name != name]
+        kept = {each.name: each for each in own}
+
+        def fits() -> bool:
+            count = sum((each.name.map is None) == (name.map is None) for each in kept.values())
+            size = sum(each.size for each in kept.values()) + len(name.key) + len(value)
+            grows = there is None or len(name.key) + len(value) > there.size
+            return (there is not None or count < SIZE) and (not grows or size <= BYTES)
+
+        victims = [each for each in own if self.expired(each)]
+        if self.eviction == "removeOldest":
+            victims += [each for each in own if each.name.map is None and not self.expired(each)]
+        for victim in victims:
+            if fits():
+                break
+            del kept[victim.name]
+        if not fits():
+            return False
+        for each in own:
+            if each.name not in kept and not self.expired(each):
+                del self.model[each.name]
+        return True
+
+    def expect(self, call: Coroutine[Any, Any, object], error: type[Exception] | None) -> Any:
         with contextlib.nullcontext() if error is None else pytest.raises(error):
-            self.runner.run(call)
+            return self.runner.run(call)
 
-    @rule(owner=OWNERS, key=KEYS, value=VALUES)
-    def create(self, owner: str, key: str, value: bytes) -> None:
-        there, full = (owner, key) in self.model, len(self.model) == SIZE
-        own = [name for name in self.model if name[0] == owner] if self.eviction == "removeOldest" else []
-        refused = Exists if there else Full if full and not own else None
-        self.expect(create(self.storage, owner, key, value), refused)
-        if refused is None:
-            if full:
-                del self.model[own[0]]
-            self.model[owner, key] = value
+    # --- the steps
 
-    @rule(owner=OWNERS, key=KEYS, value=VALUES)
-    def replace(self, owner: str, key: str, value: bytes) -> None:
-        there = self.model.pop((owner, key), None) is not None
-        self.expect(replace(self.storage, owner, key, value), None if there else Missing)
-        if there:
-            self.model[owner, key] = value
+    @rule(
+        owner=OWNERS, key=KEYS, map=st.none() | MAPS, value=VALUES, ttl_ms=TTLS, kind=CONDITIONS, repeat=st.booleans()
+    )
+    def put(
+        self, owner: str, key: str, map: str | None, value: bytes, ttl_ms: int | None, kind: str, repeat: bool
+    ) -> None:
+        name = Name(owner, key, map)
+        live = self.live(name)
+        etag = live.etag if live else "1.none"
+        conditions = {"any": ANY, "absent": ABSENT, "present": PRESENT, "right etag": matching("0.x", etag)}
+        condition = conditions.get(kind, matching("0.x"))
+        again = {"write_id": live.write_id} if repeat and live else {}
+        call = put(self.storage, owner, key, value, condition, map=map, ttl_ms=ttl_ms, **again)  # type: ignore[arg-type]
+        if again:
+            assert self.runner.run(call).etag == etag
+            return
+        if kind == "absent" and live:
+            self.expect(call, Exists)
+        elif kind == "present" and not live:
+            self.expect(call, Missing)
+        elif kind == "wrong etag" or (kind == "right etag" and not live):
+            self.expect(call, Changed)
+        elif not self.makes_room(name, value):
+            self.expect(call, Full)
+        else:
+            made: Entry = self.runner.run(call)
+            assert made.first == (live is None)
+            self.model.pop(name, None)
+            expires = None if ttl_ms is None else self.now + ttl_ms
+            self.model[name] = Kept(name, value, expires, made.etag, made.write_id)
 
-    @rule(owner=OWNERS, key=KEYS)
-    def delete(self, owner: str, key: str) -> None:
-        there = self.model.pop((owner, key), None) is not None
-        self.expect(delete(self.storage, owner, key), None if there else Missing)
+    @rule(
+        owner=OWNERS, key=KEYS, map=st.none() | MAPS, condition=st.sampled_from(["present", "right etag", "wrong etag"])
+    )
+    def delete(self, owner: str, key: str, map: str | None, condition: str) -> None:
+        name = Name(owner, key, map)
+        live = self.live(name)
+        wanted = {"present": PRESENT, "right etag": matching(live.etag if live else "x")}.get(condition, matching("x"))
+        call = self.storage.write(Delete(name, wanted)) if map is not None else delete(self.storage, owner, key, wanted)
+        if condition == "wrong etag" or (condition == "right etag" and not live):
+            self.expect(call, Changed)
+        else:
+            self.expect(call, None if live else Missing)
+            if live:
+                del self.model[name]
 
     @rule(owner=OWNERS)
     def clear(self, owner: str) -> None:
-        gone = [name for name in self.model if name[0] == owner]
-        assert self.runner.run(clear(self.storage, owner)) == len(gone)
-        for name in gone:
-            del self.model[name]
+        gone = self.of(owner, items=False)
+        live = [each for each in gone if not self.expired(each)]
+        assert len(live) <= self.runner.run(clear(self.storage, owner)) <= len(gone)
+        for each in gone:
+            del self.model[each.name]
 
-    @rule(owner=OWNERS, map=KEYS, key=KEYS, value=VALUES)
-    def put_item(self, owner: str, map: str, key: str, value: bytes) -> None:
-        full = len(self.items) == SIZE and (owner, map, key) not in self.items
-        self.expect(put_item(self.storage, owner, map, key, value), Full if full else None)
-        if not full:
-            self.items[owner, map, key] = value
-
-    @rule(owner=OWNERS, map=KEYS)
+    @rule(owner=OWNERS, map=MAPS)
     def evict(self, owner: str, map: str) -> None:
-        gone = [name for name, value in self.items.items() if name[:2] == (owner, map) and value == OLD]
-        assert self.runner.run(evict(self.storage, owner, map, "rules")) == len(gone)
-        for name in gone:
-            del self.items[name]
+        held = [each for each in self.of(owner, items=True) if each.name.map == map and each.value == OLD]
+        live = [each for each in held if not self.expired(each)]
+        assert len(live) <= self.runner.run(evict(self.storage, owner, map, "rules")) <= len(held)
+        for each in held:
+            del self.model[each.name]
 
     @rule(owner=OWNERS, key=KEYS)
     def get(self, owner: str, key: str) -> None:
-        if (owner, key) in self.model:
-            assert self.runner.run(get(self.storage, owner, key)).value == self.model[owner, key]
+        live = self.live(Name(owner, key))
+        if live:
+            found = self.runner.run(get(self.storage, owner, key))
+            assert (found.value, found.etag) == (live.value, live.etag)
         else:
             self.expect(get(self.storage, owner, key), Missing)
 
-    @precondition(lambda self: self.model or self.items)
+    @rule(ms=st.sampled_from([600, 3_000]))
+    def time_passes(self, ms: int) -> None:
+        self.now += ms
+        self.bench.clock.ahead_ms += ms
+
     @invariant()
     def agrees(self) -> None:
-        for owner in ("a", "ab", ""):
-            held = {each.name.key: each.value for each in self.runner.run(entries(self.storage, owner))}
-            assert held == {key: value for (whose, key), value in self.model.items() if whose == owner}
-            lists = self.runner.run(maps(self.storage, owner))
-            assert {(owner, map, each.name.key): each.value for map, items in lists.items() for each in items} == {
-                name: value for name, value in self.items.items() if name[0] == owner
-            }
-        told = self.storage.details()
-        assert (told["entries"], told["items"]) == (len(self.model), len(self.items))
+        for owner in OWNER_NAMES:
+            live = {name: each.value for name, each in self.model.items() if name.owner == owner and self.live(name)}
+            held = {each.name: each.value for each in self.runner.run(entries(self.storage, owner))}
+            for items in self.runner.run(maps(self.storage, owner)).values():
+                held |= {each.name: each.value for each in items}
+            assert held == live
+            used = self.runner.run(self.storage.usage(owner))
+            cached, listed = self.of(owner, items=False), self.of(owner, items=True)
+            assert sum(each.name in live for each in cached) <= used.entries <= len(cached)
+            assert sum(each.name in live for each in listed) <= used.items <= len(listed)
+            sizes = {each.name: each.size for each in (*cached, *listed)}
+            assert sum(size for name, size in sizes.items() if name in live) <= used.bytes <= sum(sizes.values())
 
 
 class EvictingHistory(History):
     eviction = "removeOldest"
 
 
-class VsamHistory(History):
-    """The data set is closed and opened between steps too, and its keys are as short as they may be."""
-
-    def new_storage(self) -> Storage:
-        self.folder = tempfile.TemporaryDirectory(prefix="caching-")
-        return self.handle()
-
-    def handle(self) -> Storage:
-        limit = Limit(SIZE, self.eviction)  # type: ignore[arg-type]
-        return vsam(Path(self.folder.name), limit, attributes=Attributes(23, 4096))
+class ReopenedHistory(History):
+    """The storage is closed and opened between steps too."""
 
     @rule()
     def open_again(self) -> None:
         self.runner.run(self.storage.close())
         self.storage = self.handle()
-        self.runner.run(self.storage.open())
 
-    def teardown(self) -> None:
-        super().teardown()
-        self.folder.cleanup()
+
+class VsamHistory(ReopenedHistory):
+    """Keys are as short as they may be."""
+
+    def new_bench(self, folder: Path) -> Bench:
+        return VsamBench(folder, Attributes(23, 4096))
 
 
 class EvictingVsamHistory(VsamHistory):

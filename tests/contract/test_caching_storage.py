@@ -4,67 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
 import pytest
 
-from caching.backends.in_memory import InMemoryStorage
-from caching.backends.ksds import Attributes
-from caching.backends.vsam import Place, VsamStorage
-from caching.clock import Clock
 from caching.limits import Limit
 from caching.refusals import Exists, Full, Missing
 from caching.storage import Storage
-from shared.events import Events
 from tests.contract.calls import clear, create, delete, entries, evict, get, items, maps, put_item, replace
-
-Open = Callable[..., Awaitable[Storage]]
+from tests.contract.conftest import Open
 
 DAY_MS = 86_400_000
-
-
-def place(folder: Path, limit: Limit | None = None, **more: object) -> Place:
-    given = {
-        "volume": folder,
-        "name": "TEST.CACHE",
-        "sysplex": "TESTPLEX",
-        "holder": "LPAR1",
-        "attributes": Attributes(),
-        "limit": limit or Limit(),
-    }
-    return Place(**(given | more))  # type: ignore[arg-type]
-
-
-def vsam(folder: Path, limit: Limit | None = None, **more: object) -> VsamStorage:
-    return VsamStorage(place(folder, limit, **more), Events(logging.getLogger("test")), Clock())
-
-
-@pytest.fixture(params=["vsam", "inMemory"])
-async def opening(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
-    """Opens a storage with the given limit; closed at the end."""
-    opened: list[Storage] = []
-
-    async def open_one(limit: Limit | None = None) -> Storage:
-        made: Storage = (
-            vsam(tmp_path, limit)
-            if request.param == "vsam"
-            else InMemoryStorage(limit or Limit(), alone=True, clock=Clock())
-        )
-        await made.open()
-        opened.append(made)
-        return made
-
-    yield open_one
-    for each in opened:
-        await each.close()
-
-
-@pytest.fixture
-async def storage(opening: Open) -> Storage:
-    return await opening()
 
 
 async def keys(storage: Storage, owner: str) -> set[str]:
@@ -209,21 +159,38 @@ async def test_many_writes_at_once_are_all_there(storage: Storage) -> None:
 
 
 async def test_a_full_storage_rejects_creates_only(opening: Open) -> None:
-    storage = await opening(Limit(2))
+    storage = await opening(Limit(owner_entries=2))
     await create(storage, "me", "a", b"v")
-    await create(storage, "you", "b", b"v")
-    with pytest.raises(Full):
+    await create(storage, "me", "b", b"v")
+    with pytest.raises(Full, match="quotaEntries"):
         await create(storage, "me", "c", b"v")
     with pytest.raises(Exists):
         await create(storage, "me", "a", b"v")
+    await create(storage, "you", "c", b"v")
     await replace(storage, "me", "a", b"new")
-    await delete(storage, "you", "b")
+    await delete(storage, "me", "b")
     await create(storage, "me", "c", b"v")
     assert await keys(storage, "me") == {"a", "c"}
 
 
+async def test_the_size_counts_the_entries_of_all_owners(opening: Open) -> None:
+    """Where it is declared; elsewhere one owner's entries take nothing from another."""
+    storage = await opening(Limit(3, "removeOldest"))
+    await create(storage, "me", "a", b"v")
+    await create(storage, "you", "b", b"v")
+    await create(storage, "me", "c", b"v")
+    if not storage.capabilities.total_limit:
+        await create(storage, "them", "e", b"v")
+        return
+    with pytest.raises(Full, match=r"storage\.size"):
+        await create(storage, "them", "e", b"v")
+    await create(storage, "me", "d", b"v")
+    assert await keys(storage, "you") == {"b"}
+    assert await keys(storage, "me") == {"c", "d"}
+
+
 async def test_clearing_makes_room(opening: Open) -> None:
-    storage = await opening(Limit(2))
+    storage = await opening(Limit(2, owner_entries=2))
     for round in ("a", "b", "c"):
         await create(storage, "me", round, b"v")
         await create(storage, "me", f"{round}2", b"v")
@@ -231,20 +198,18 @@ async def test_clearing_makes_room(opening: Open) -> None:
 
 
 async def test_remove_oldest_drops_what_the_owner_wrote_longest_ago_and_nobody_elses(opening: Open) -> None:
-    storage = await opening(Limit(3, "removeOldest"))
-    await create(storage, "me", "a", b"v")
+    storage = await opening(Limit(eviction="removeOldest", owner_entries=2))
     await create(storage, "you", "b", b"v")
+    await create(storage, "me", "a", b"v")
     await create(storage, "me", "c", b"v")
     await replace(storage, "me", "a", b"new")
     await create(storage, "me", "d", b"v")
     assert await keys(storage, "you") == {"b"}
     assert await keys(storage, "me") == {"a", "d"}
-    with pytest.raises(Full):
-        await create(storage, "them", "e", b"v")
 
 
 async def test_a_create_that_is_refused_drops_nobody(opening: Open) -> None:
-    storage = await opening(Limit(1, "removeOldest"))
+    storage = await opening(Limit(eviction="removeOldest", owner_entries=1))
     await create(storage, "me", "a", b"v")
     with pytest.raises(Exists):
         await create(storage, "me", "a", b"v")
@@ -253,13 +218,13 @@ async def test_a_create_that_is_refused_drops_nobody(opening: Open) -> None:
 
 @pytest.mark.parametrize("eviction", ["reject", "removeOldest"])
 async def test_items_have_a_limit_of_their_own_and_are_never_dropped_for_room(opening: Open, eviction: str) -> None:
-    storage = await opening(Limit(2, eviction))  # type: ignore[arg-type]
+    storage = await opening(Limit(eviction=eviction, owner_entries=2))  # type: ignore[arg-type]
     await put_item(storage, "me", "list", "a", b"v")
     await put_item(storage, "me", "list", "b", b"v")
     await create(storage, "me", "a", b"v")
     await create(storage, "me", "b", b"v")
     with pytest.raises(Full):
-        await put_item(storage, "you", "list", "c", b"v")
+        await put_item(storage, "me", "other", "c", b"v")
     await put_item(storage, "me", "list", "a", b"new")
     assert {(each.name.key, each.value) for each in await items(storage, "me", "list")} == {("a", b"new"), ("b", b"v")}
 
@@ -317,7 +282,7 @@ async def test_evicting_tokens_drops_those_that_are_over(storage: Storage) -> No
 
 
 async def test_evicting_rules_drops_those_over_90_days_old_and_makes_room(opening: Open) -> None:
-    storage = await opening(Limit(2))
+    storage = await opening(Limit(2, owner_entries=2))
     now_ms = int(time.time() * 1000)
     await put_item(storage, "me", "rules", "old", str(now_ms - 92 * DAY_MS).encode())
     await put_item(storage, "me", "rules", "new", str(now_ms - 80 * DAY_MS).encode())
@@ -332,5 +297,6 @@ async def test_an_open_storage_answers_and_tells_what_it_holds(storage: Storage)
     await put_item(storage, "me", "list", "k", b"v")
     assert storage.why() == []
     assert storage.remarks() == []
-    told = storage.details()
-    assert (told["entries"], told["items"]) == (1, 1)
+    used = await storage.usage("me")
+    assert (used.entries, used.items, used.bytes) == (1, 1, 4)
+    assert storage.details()["backend"]

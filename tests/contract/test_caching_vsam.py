@@ -27,7 +27,8 @@ from caching.writes import Put, Write
 from shared.errors import ConfigError, Unavailable
 from shared.events import Events
 from tests.contract.calls import clear, create, delete, entries, get, items, put_item, replace
-from tests.contract.test_caching_storage import keys, place, vsam
+from tests.contract.storages import place, vsam
+from tests.contract.test_caching_storage import keys
 
 
 @contextlib.asynccontextmanager

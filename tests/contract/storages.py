@@ -1,0 +1,93 @@
+"""The backends that the contract suite runs over, each as one way to open a storage on state of a test's own.
+
+A `Bench` is made for one test: everything it opens sees the same entries, nothing else does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Protocol
+
+from caching.backends.in_memory import InMemoryStorage
+from caching.backends.ksds import Attributes
+from caching.backends.vsam import Place, VsamStorage
+from caching.clock import Clock
+from caching.limits import Limit
+from caching.storage import Storage
+from shared.events import Events
+
+
+class SetClock(Clock):
+    """A wall clock that a test puts on, and may stop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ahead_ms = 0
+        self._stopped_at_ms: int | None = None
+
+    def stop(self) -> None:
+        self._stopped_at_ms = super().now_ms()
+
+    def now_ms(self) -> int:
+        return (self._stopped_at_ms or super().now_ms()) + self.ahead_ms
+
+
+class Bench(Protocol):
+    clock: SetClock
+
+    def new(self, limit: Limit) -> Storage:
+        """Not open yet."""
+
+
+def place(folder: Path, limit: Limit | None = None, **more: object) -> Place:
+    given = {
+        "volume": folder,
+        "name": "TEST.CACHE",
+        "sysplex": "TESTPLEX",
+        "holder": "LPAR1",
+        "attributes": Attributes(),
+        "limit": limit or Limit(),
+    }
+    return Place(**(given | more))  # type: ignore[arg-type]
+
+
+def vsam(folder: Path, limit: Limit | None = None, clock: Clock | None = None, **more: object) -> VsamStorage:
+    return VsamStorage(place(folder, limit, **more), Events(logging.getLogger("test")), clock or Clock())
+
+
+class VsamBench:
+    def __init__(self, folder: Path, attributes: Attributes | None = None) -> None:
+        self.clock = SetClock()
+        self._folder = folder
+        self._attributes = attributes or Attributes()
+
+    def new(self, limit: Limit) -> Storage:
+        return vsam(self._folder, limit, self.clock, attributes=self._attributes)
+
+
+class InMemoryBench:
+    """One storage only: what another one holds is its own affair."""
+
+    def __init__(self) -> None:
+        self.clock = SetClock()
+
+    def new(self, limit: Limit) -> Storage:
+        return InMemoryStorage(limit, alone=True, clock=self.clock)
+
+
+@contextlib.asynccontextmanager
+async def _vsam(folder: Path) -> AsyncIterator[Bench]:
+    yield VsamBench(folder)
+
+
+@contextlib.asynccontextmanager
+async def _in_memory(folder: Path) -> AsyncIterator[Bench]:
+    yield InMemoryBench()
+
+
+BENCHES: dict[str, Callable[[Path], AbstractAsyncContextManager[Bench]]] = {"vsam": _vsam, "inMemory": _in_memory}
+"""By the name of the backend; the folder is the test's own."""
