@@ -15,7 +15,6 @@ import msgspec
 from aiohttp import web
 
 from discovery import bodies
-from discovery.answer import Answer, response
 from discovery.config import DiscoveryConfig
 from discovery.driver import Driver
 from discovery.hearer import Hearer
@@ -33,6 +32,7 @@ from discovery.v1.streams import Streams
 from discovery.v1.targets import Targets
 from discovery.watch import Watch
 from discovery.zowe.onboarding import Onboarding
+from shared.answer import Answer, response
 from shared.errors import BadInput, PlexmeshError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -42,7 +42,7 @@ log = logging.getLogger("plexmesh.http")
 
 
 class Api:
-    """It is the desk of `discovery.express`, too: `quick` maps a path to what answers a POST there from its body."""
+    """It is the desk of `shared.express`, too: `quick` maps a path to what answers a POST there from its body."""
 
     def __init__(
         self,

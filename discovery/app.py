@@ -21,7 +21,6 @@ from discovery.config import DiscoveryConfig
 from discovery.dashboard.comings import Comings
 from discovery.dashboard.page import Dashboard
 from discovery.desk import Desk
-from discovery.doorway import Doorway
 from discovery.driver import Driver
 from discovery.entrance import Entrance
 from discovery.eureka.api import BATCH_FACTOR, EurekaApi
@@ -31,6 +30,7 @@ from discovery.image import Image
 from discovery.keyfile import KeyFile
 from discovery.metrics import EurekaPeerMetrics, NodeMetrics
 from discovery.node import Node
+from discovery.peer_stream import peers_way
 from discovery.peers import BODY_FACTOR, Peers
 from discovery.policy import Policy
 from discovery.registry import Registry
@@ -43,6 +43,7 @@ from discovery.zowe.onboarding import Onboarding
 from discovery.zowe.static import Static
 from shared import net, problem
 from shared.application import Application
+from shared.doorway import Doorway, short_ways
 from shared.errors import BadInput
 from shared.events import Events
 from shared.lifecycle import Lifecycle
@@ -91,7 +92,8 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     await runner.setup()
     assert runner.server is not None
     entrance = Entrance(config.sysplex, driver.receive, verifier, traffic, config.body_bytes * BODY_FACTOR)
-    doorway = Doorway(entrance, runner.server, Desk(api, eureka))
+    ways = {**peers_way(entrance), **short_ways(Desk(api, eureka), runner.server)}
+    doorway = Doorway(runner.server, ways)
     server = await asyncio.get_running_loop().create_server(doorway, sock=listener)
     gc.collect()
     gc.freeze()

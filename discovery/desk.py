@@ -1,4 +1,4 @@
-"""Who answers what comes the short way (`discovery.express`): /v1's quick operations, and all of Eureka's.
+"""Who answers what comes the short way (`shared.express`): /v1's quick operations, and all of Eureka's.
 
 Not here: the answers (`discovery.api`, `discovery.eureka.api`).
 """
@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from functools import lru_cache
 
-from discovery.answer import Answer
 from discovery.api import Api
 from discovery.eureka.api import EurekaApi
 from discovery.eureka.call import Manner, call_of, manner_of
-from discovery.express import KEPT_BLOCKS, Handler, Head, fields_of
+from shared.answer import Answer
+from shared.express import KEPT_BLOCKS, Handler, Head, fields_of
 
 PREFIXES = (b"/eureka/", b"/v2/")
 

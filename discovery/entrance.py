@@ -3,7 +3,7 @@
 A stranger gets 403 whatever is asked. What an authentic peer says and this node cannot take (another sysplex, another
 protocol version, nonsense) is answered 400 with a line that says why, signed, so that the peer believes it.
 
-Not here: the bytes of HTTP (`discovery.doorway`).
+Not here: the bytes of HTTP (`discovery.peer_stream`).
 """
 
 from __future__ import annotations

@@ -32,7 +32,6 @@ from aiohttp import web
 from cachetools import LRUCache
 
 from discovery import bodies, clock
-from discovery.answer import STALE, Answer, response
 from discovery.config import DiscoveryConfig
 from discovery.driver import Driver
 from discovery.eureka import facts
@@ -46,7 +45,9 @@ from discovery.eureka.vips import Address, Kind
 from discovery.hearer import Action, Hearer
 from discovery.record import STATE_OF, STATUS_OF, Status, key_of
 from discovery.registry import Registry
+from discovery.stale import STALE
 from discovery.zowe.onboarding import Onboarding
+from shared.answer import Answer, response
 from shared.errors import BadInput, NotFound, PlexmeshError
 
 log = logging.getLogger("plexmesh.discovery.eureka")

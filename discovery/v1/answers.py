@@ -10,10 +10,11 @@ import msgspec
 from aiohttp import web
 
 from discovery import frames
-from discovery.answer import STALE, Answer, response
 from discovery.node import Node
+from discovery.stale import STALE
 from discovery.v1.shapes import Problem
 from discovery.view import Held
+from shared.answer import Answer, response
 from shared.errors import PlexmeshError
 
 JSON = "application/json"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 from discovery import clock
-from discovery.answer import Answer
 from discovery.driver import Driver
 from discovery.hearer import Hearer
 from discovery.v1 import decode
 from discovery.v1.answers import Answers
 from discovery.v1.shapes import Beaten
+from shared.answer import Answer
 
 
 class Heartbeats:

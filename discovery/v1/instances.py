@@ -8,7 +8,6 @@ from aiohttp import web
 from cachetools import LRUCache
 
 from discovery import clock, frames
-from discovery.answer import Answer
 from discovery.driver import Driver
 from discovery.hearer import Action, Hearer
 from discovery.limits import Bucket
@@ -18,6 +17,7 @@ from discovery.v1 import decode
 from discovery.v1.answers import JSON, Answers
 from discovery.v1.shapes import Held, Registered
 from discovery.zowe.onboarding import Onboarding
+from shared.answer import Answer
 from shared.errors import Gone, NotFound
 
 log = logging.getLogger("plexmesh.discovery.v1")

@@ -16,12 +16,10 @@ import pytest
 from aiohttp import web
 
 from discovery import clock
-from discovery.answer import Answer
 from discovery.api import Api
 from discovery.auth import Verifier
 from discovery.config import DiscoveryConfig
 from discovery.desk import Desk
-from discovery.doorway import Doorway
 from discovery.driver import Driver
 from discovery.entrance import Entrance
 from discovery.eureka.api import EurekaApi
@@ -29,12 +27,15 @@ from discovery.eureka.call import call_of, manner_of
 from discovery.eureka.lists import Lists
 from discovery.keyring import new_key, parse
 from discovery.node import Node
+from discovery.peer_stream import peers_way
 from discovery.policy import Policy
 from discovery.registration import Registration
 from discovery.registry import Registry
 from discovery.traffic import Traffic
 from discovery.watch import Watch
 from shared import problem
+from shared.answer import Answer
+from shared.doorway import Doorway, short_ways
 from shared.events import Events
 from shared.net import listen
 from tests.fakes import a_node, until
@@ -74,7 +75,9 @@ class Front:
         await runner.setup()
         assert runner.server is not None
         entrance = Entrance("PLEX1", nobody, Verifier(lambda: RING, bytes(32)), Traffic(), 1 << 20)
-        doorway = Doorway(entrance, runner.server, Desk(self.api, self.eureka), idle_s)
+        doorway = Doorway(
+            runner.server, {**peers_way(entrance), **short_ways(Desk(self.api, self.eureka), runner.server)}, idle_s
+        )
         server = await asyncio.get_running_loop().create_server(doorway, sock=listen(HOST, PORT))
         try:
             yield doorway

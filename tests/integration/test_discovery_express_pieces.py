@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from discovery.answer import Answer
-from discovery.express import COPIED_BYTES, PATIENCE, Express, Handler, Head, write
-from discovery.stream import Streams
+from shared.answer import Answer
+from shared.express import COPIED_BYTES, PATIENCE, Express, Handler, Head, write
+from shared.stream import Streams
 from tests.fakes import until
 
 GET = b"GET /v1/guards HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -15,12 +15,13 @@ from discovery.auth import Signer, Verifier
 from discovery.config import DiscoveryConfig
 from discovery.connection import Broken, Connection
 from discovery.dialing import Dialer
-from discovery.doorway import Doorway
 from discovery.entrance import UNPROVEN_BYTES, Entrance
 from discovery.keyring import new_key, parse
 from discovery.messages import Envelope, Ping, Pong, Reply, Sender, Sync
+from discovery.peer_stream import peers_way
 from discovery.peers import PeerFailure, Peers
 from discovery.traffic import Traffic
+from shared.doorway import Doorway
 from shared.net import listen
 from tests.fakes import Caller, RawInstance, answer, content_length, running, until
 from tests.integration.discovery_rig import LPAR1, LPAR2, PORT
@@ -55,7 +56,7 @@ class Listener:
         assert runner.server is not None
         verifier = Verifier(lambda: RING, os.urandom(32))
         entrance = Entrance("PLEX1", self.receive, verifier, self.traffic, 1 << 20)
-        doorway = Doorway(entrance, runner.server)
+        doorway = Doorway(runner.server, peers_way(entrance))
         server = await asyncio.get_running_loop().create_server(doorway, sock=listen(LPAR2, PORT))
         try:
             yield doorway

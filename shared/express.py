@@ -1,4 +1,4 @@
-"""The short way for what clients send most: heartbeats, registrations, lists.
+"""The short way for what clients send most: of a discovery node heartbeats and lists, of a cache its entries.
 
     plain head, whole body ──▶ the desk's answer, in the same step; a few take longer
     anything else ───────────▶ aiohttp, from that request on, with the connection
@@ -12,7 +12,7 @@ so one that is as the last was is not looked at again.
 A client that sends more before it is answered gets one answer a turn of the loop, in order; while it does not take
 them, nothing is read from it. A body under way counts as a request in flight.
 
-Source: RFC 9112. Not here: what the answers are (`discovery.desk`).
+Source: RFC 9112. Not here: what the answers are (each service's desk), which connection comes here (`shared.doorway`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
@@ -28,8 +28,8 @@ from typing import NamedTuple, Protocol
 
 from aiohttp.tcp_helpers import tcp_keepalive
 
-from discovery.answer import Answer
-from discovery.stream import Stream, Streams
+from shared.answer import Answer
+from shared.stream import Stream, Streams
 
 Others = Callable[[], asyncio.Protocol]
 
@@ -66,6 +66,10 @@ class Desk(Protocol):
     """Who answers. Bodies are smaller than `body_bytes`."""
 
     body_bytes: int
+
+    @property
+    def beginnings(self) -> Iterable[bytes]:
+        """What a connection that is for it begins with: method and path, or their first bytes."""
 
     def find(self, head: Head) -> Handler | None:
         """None: aiohttp is to answer."""

@@ -1,85 +1,38 @@
-"""The door of a discovery node: one port, where what comes often has a short way and everything else goes to aiohttp.
-
-    connection ──first bytes "POST /peer/v1/"──────▶ PeerStream: parse, answer, at once
-        ├──────"POST /v1/heartbeats", "GET /eureka/" and the like──▶ Express (`discovery.express`)
-        └──────────────anything else───────────────▶ aiohttp
+"""What a peer's connection is: messages between discovery nodes, parsed and answered at once.
 
 A message between nodes costs the answering side about a third of what it costs through aiohttp's server, and nodes do
 little else. A stream that began with a peer's message carries nothing else: one request at a time, with a
 Content-Length, answered in the same step. Everything unexpected is answered once and ends it: a body above the limit, a
-head above 16 kB, a second request before the answer to the first was taken, another path, an upgrade. Who says nothing
-that tells what it wants is sent away after a while.
+head above 16 kB, a second request before the answer to the first was taken, another path, an upgrade.
 
 Source: RFC 9112; the parser is llhttp.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from http import HTTPStatus
 
 import httptools
 
 from discovery.auth import MAC
-from discovery.desk import Desk
 from discovery.entrance import Entrance, Outcome
-from discovery.express import Express, Others
 from discovery.peers import MSGPACK, PATH
-from discovery.stream import IDLE_S, Stream, Streams
+from shared.doorway import Beginnings
+from shared.stream import Stream, Streams
 
 MAC_NAME = MAC.lower().encode()
 
 HEAD_BYTES = 16_384
 
 
-class Doorway:
-    """Makes the protocol of each new connection; `others` makes aiohttp's, `desk` answers what has the short way."""
-
-    def __init__(self, entrance: Entrance, others: Others, desk: Desk | None = None, idle_s: float = IDLE_S) -> None:
-        self.entrance = entrance
-        self.others = others
-        self.streams = Streams(idle_s)
-        self.beginnings: dict[bytes, Callable[[], Stream]] = {f"POST {PATH}".encode(): lambda: PeerStream(self)}
-        if desk is not None:
-            for beginning in desk.beginnings:
-                self.beginnings[beginning] = lambda: Express(self.streams, desk, others)
-
-    def __call__(self) -> asyncio.Protocol:
-        return Arrival(self)
-
-    def close(self) -> None:
-        self.streams.close()
-
-
-class Arrival(Stream):
-    """A connection that has not said yet what it wants; it may take one round of the timer for it, whatever comes."""
-
-    def __init__(self, doorway: Doorway) -> None:
-        super().__init__(doorway.streams)
-        self._doorway = doorway
-        self._said = b""
-
-    @property
-    def patience(self) -> int:
-        return 0
-
-    def data_received(self, data: bytes) -> None:
-        self._said = said = self._said + data
-        waiting = False
-        for beginning, make in self._doorway.beginnings.items():
-            if said.startswith(beginning):
-                self.hand_over(make(), said)
-                return
-            waiting = waiting or beginning.startswith(said)
-        if not waiting:
-            self.hand_over(self._doorway.others(), said)
+def peers_way(entrance: Entrance) -> Beginnings:
+    return {f"POST {PATH}".encode(): lambda streams: PeerStream(streams, entrance)}
 
 
 class PeerStream(Stream):
-    def __init__(self, doorway: Doorway) -> None:
-        super().__init__(doorway.streams)
-        self._entrance = doorway.entrance
+    def __init__(self, streams: Streams, entrance: Entrance) -> None:
+        super().__init__(streams)
+        self._entrance = entrance
         self._parser = httptools.HttpRequestParser(self)
         self._begin()
 

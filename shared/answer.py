@@ -1,4 +1,4 @@
-"""An answer that is known as a whole, before it takes the form of either way out (aiohttp's, `discovery.express`)."""
+"""An answer that is known as a whole, before it takes the form of either way out (aiohttp's, `shared.express`)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from aiohttp import web
-
-STALE = "X-Plexmesh-Stale"
-"""Says that something of the answer comes from disk and no peer has confirmed it, or that the node is still joining."""
 
 
 class Answer(NamedTuple):

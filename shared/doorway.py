@@ -1,0 +1,62 @@
+"""The door of a service: one port, where what comes often has a short way and everything else goes to aiohttp.
+
+    connection ──first bytes are a known beginning──▶ the stream made for it (`shared.express` and others)
+        └─────────────anything else────────────────▶ aiohttp
+
+Who says nothing that tells what it wants is sent away after a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from shared.express import Desk, Express, Others
+from shared.stream import IDLE_S, Stream, Streams
+
+Beginnings = Mapping[bytes, Callable[[Streams], Stream]]
+"""Who takes a connection that begins so."""
+
+
+def short_ways(desk: Desk, others: Others) -> Beginnings:
+    """To the desk, for connections that begin with one of its requests."""
+    return {beginning: lambda streams: Express(streams, desk, others) for beginning in desk.beginnings}
+
+
+class Doorway:
+    """Makes the protocol of each new connection; `others` makes aiohttp's."""
+
+    def __init__(self, others: Others, beginnings: Beginnings, idle_s: float = IDLE_S) -> None:
+        self.others = others
+        self.beginnings = beginnings
+        self.streams = Streams(idle_s)
+
+    def __call__(self) -> asyncio.Protocol:
+        return Arrival(self)
+
+    def close(self) -> None:
+        self.streams.close()
+
+
+class Arrival(Stream):
+    """A connection that has not said yet what it wants; it may take one round of the timer for it, whatever comes."""
+
+    def __init__(self, doorway: Doorway) -> None:
+        super().__init__(doorway.streams)
+        self._doorway = doorway
+        self._said = b""
+
+    @property
+    def patience(self) -> int:
+        return 0
+
+    def data_received(self, data: bytes) -> None:
+        self._said = said = self._said + data
+        waiting = False
+        for beginning, make in self._doorway.beginnings.items():
+            if said.startswith(beginning):
+                self.hand_over(make(self._streams), said)
+                return
+            waiting = waiting or beginning.startswith(said)
+        if not waiting:
+            self.hand_over(self._doorway.others(), said)
