@@ -12,16 +12,18 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 from email.utils import formatdate
+from urllib.parse import urlencode
 
 import msgspec
-from aiohttp import web
-from yarl import URL
 
 from caching.entries import Entry
 from caching.messages import DEFECT, NOT_VALID, message_of, status_of
 from caching.refusals import Changed, Exists
 from shared import zowe
+from shared.answer import Answer
 from shared.errors import PlexmeshError, Unavailable
+
+JSON = "application/json"
 
 
 class View(msgspec.Struct, omit_defaults=True, rename="camel"):
@@ -35,29 +37,30 @@ class View(msgspec.Struct, omit_defaults=True, rename="camel"):
     value_base64: str = ""
 
 
-def entry(found: Entry) -> web.Response:
+def entry(found: Entry) -> Answer:
     if found.content.type:
-        answer = web.Response(body=found.value)
-        answer.headers["Content-Type"] = found.content.type
-        answer.headers["X-Content-Type-Options"] = "nosniff"
-    else:
-        answer = json(view(found))
-    return tagged(answer, found)
+        headers = {**_tags(found), "X-Content-Type-Options": "nosniff", "Content-Type": found.content.type}
+        return Answer(200, found.value, "", headers)
+    return Answer(200, msgspec.json.encode(view(found)), JSON, _tags(found))
 
 
-def unchanged(found: Entry) -> web.Response:
-    return tagged(web.Response(status=304), found)
+def unchanged(found: Entry) -> Answer:
+    return Answer(304, b"", "", _tags(found))
 
 
-def written(stored: Entry) -> web.Response:
-    return tagged(web.Response(status=201 if stored.first else 204), stored)
+def written(stored: Entry) -> Answer:
+    return Answer(201 if stored.first else 204, b"", "", _tags(stored))
 
 
-def tagged(answer: web.Response, found: Entry) -> web.Response:
-    answer.headers["ETag"] = f'"{found.etag}"'
+def empty(status: int) -> Answer:
+    return Answer(status, b"", "")
+
+
+def _tags(found: Entry) -> dict[str, str]:
+    headers = {"ETag": f'"{found.etag}"'}
     if found.expires_ms is not None:
-        answer.headers["Expires"] = formatdate(found.expires_ms / 1000, usegmt=True)
-    return answer
+        headers["Expires"] = formatdate(found.expires_ms / 1000, usegmt=True)
+    return headers
 
 
 def view(found: Entry) -> View:
@@ -70,7 +73,7 @@ def view(found: Entry) -> View:
     return seen
 
 
-def views(found: Iterable[Entry]) -> web.Response:
+def views(found: Iterable[Entry]) -> Answer:
     return json({each.name.key: view(each) for each in found})
 
 
@@ -79,39 +82,37 @@ def texts(found: Iterable[Entry]) -> dict[str, str]:
     return {each.name.key: each.value.decode() for each in found}
 
 
-def next_page(answer: web.Response, here: URL, after: str) -> web.Response:
-    url = here.relative() if here.is_absolute() else here
-    answer.headers["Link"] = f'<{url.update_query(after=after)}>; rel="next"'
-    return answer
+def with_next(answer: Answer, path: str, query: dict[str, str]) -> Answer:
+    """`query`: of the page that follows."""
+    return answer._replace(headers={"Link": f'<{path}?{urlencode(query)}>; rel="next"'})
 
 
-def json(body: object) -> web.Response:
-    return web.Response(body=msgspec.json.encode(body), content_type="application/json")
+def json(body: object) -> Answer:
+    return Answer(200, msgspec.json.encode(body), JSON)
 
 
 # --- errors
 
 
-def refusal(error: PlexmeshError, write_id: str | None, oversize_status: int) -> web.Response:
+def refusal(error: PlexmeshError, write_id: str, oversize_status: int) -> Answer:
     """`write_id`: of the write that was refused. 504 names it, because it can be repeated with it."""
     status, text = status_of(error, oversize_status), str(error)
-    if status == 504 and write_id is not None:
+    headers: dict[str, str] = {}
+    if status == 504 and write_id:
         text = f"{text} (write {write_id}: repeat it with this Idempotency-Key)"
-    answer = message(status, message_of(error), text)
-    if status == 504 and write_id is not None:
-        answer.headers["Idempotency-Key"] = write_id
+        headers["Idempotency-Key"] = write_id
     if isinstance(error, Unavailable):
-        answer.headers["Retry-After"] = "1"
+        headers["Retry-After"] = "1"
     if isinstance(error, Exists | Changed) and error.etag is not None:
-        answer.headers["ETag"] = f'"{error.etag}"'
-    return answer
+        headers["ETag"] = f'"{error.etag}"'
+    return message(status, message_of(error), text, headers)
 
 
-def render(status: int, detail: str) -> web.StreamResponse:
+def other_refusal(status: int, detail: str) -> Answer:
     """For what no call of the contract answered: other paths and methods, defects."""
     usual = DEFECT if status >= 500 else NOT_VALID if status == 413 else zowe.COMMON[400]
-    return message(status, zowe.COMMON.get(status, usual), detail)
+    return message(status, zowe.COMMON.get(status, usual), detail, {})
 
 
-def message(status: int, about: zowe.Message, content: str) -> web.Response:
-    return web.Response(status=status, body=zowe.body(about, content), content_type="application/json")
+def message(status: int, about: zowe.Message, content: str, headers: dict[str, str]) -> Answer:
+    return Answer(status, zowe.body(about, content), JSON, headers)

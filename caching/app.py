@@ -10,18 +10,20 @@ from aiohttp import web
 
 import plexmesh
 from caching import health, settings
-from caching.answers import render
-from caching.api import BASE, CachingApi
+from caching.api import BASE, CachingApi, render
 from caching.backends.in_memory import REMARK, InMemoryStorage
 from caching.backends.vsam import Place, VsamStorage
+from caching.calls import Calls
 from caching.clock import Clock
 from caching.config import CachingConfig
+from caching.desk import Desk
 from caching.metrics import CachingMetrics
 from caching.refusals import Full
 from caching.settings import StorageChoice
 from caching.storage import Storage
 from shared import net, problem
 from shared.application import Application
+from shared.doorway import Doorway, short_ways
 from shared.errors import PlexmeshError, Unavailable
 from shared.events import Events
 from shared.lifecycle import Lifecycle
@@ -29,6 +31,8 @@ from shared.lifecycle import Lifecycle
 log = logging.getLogger("plexmesh.caching")
 
 OPEN_AGAIN_S = 1.0
+FINISH_S = 1.0
+"""What calls under way get when the instance ends."""
 
 
 async def run(config: CachingConfig, lifecycle: Lifecycle) -> None:
@@ -44,10 +48,13 @@ async def run(config: CachingConfig, lifecycle: Lifecycle) -> None:
 
     app = web.Application(middlewares=[problem.middleware(render)], client_max_size=config.body_bytes)
     app.add_routes(vitals.routes())
-    app.add_routes(CachingApi(storage, metrics, oversize_status=oversize_status).routes())
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    calls = Calls(storage, metrics, oversize_status=oversize_status)
+    app.add_routes(CachingApi(calls).routes())
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=FINISH_S)
     await runner.setup()
-    await web.SockSite(runner, listener).start()
+    assert runner.server is not None
+    doorway = Doorway(runner.server, short_ways(Desk(calls, config.body_bytes), runner.server))
+    server = await asyncio.get_running_loop().create_server(doorway, sock=listener)
     events.emit("caching.started", instance=config.instance, storage=choice.mode)
     try:
         if await opened(storage, lifecycle):
@@ -56,6 +63,9 @@ async def run(config: CachingConfig, lifecycle: Lifecycle) -> None:
                 events.emit("caching.leaving", instance=config.instance)
     finally:
         events.close()
+        server.close()
+        await calls.finished(FINISH_S)
+        doorway.close()
         await runner.cleanup()
         await storage.close()
 

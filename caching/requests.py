@@ -12,17 +12,16 @@ Source: RFC 9110, sections 8.8.3 and 13.1; Zowe's Caching Service for the body.
 
 from __future__ import annotations
 
+import itertools
 import re
 import secrets
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
-from aiohttp import web
 
-from caching.conditions import ABSENT, PRESENT, Condition, matching
+from caching.conditions import ABSENT, Condition, matching
 from caching.entries import Content
-from caching.refusals import ValueTooLong
 from shared.errors import BadInput
 
 LONGEST_TTL_S = 365 * 86_400
@@ -32,6 +31,22 @@ PAGE = 1000
 ETAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*(?:,|\Z)')
 WRITE_ID = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,64}\Z")
 TYPE = re.compile(r"[\x20-\x7e]{1,255}\Z")
+
+
+class Request(msgspec.Struct):
+    """Of either way in, read but not understood. Names of `fields` are in lower case, lines of one name joined."""
+
+    owner: str
+    fields: Mapping[str, str]
+    query: Mapping[str, str]
+    names: Mapping[str, str]
+    """The parts of the path: key, map, rule."""
+    body: bytes
+    target: str
+    write_id: str = ""
+
+    def name(self, part: str) -> str:
+        return _text(self.names[part], "The path")
 
 
 class Pair(msgspec.Struct, rename={"ttl_s": "ttlSeconds"}):
@@ -48,13 +63,15 @@ class Given(NamedTuple):
     ttl_ms: int | None
 
 
+BOOT = secrets.token_hex(8)
+"""What the ids made by this process begin with; a number for each follows."""
+_numbers = itertools.count()
 _pair = msgspec.json.Decoder(Pair)
 
 
-async def pair(request: web.Request) -> Given:
-    content = await raw(request)
+def pair(request: Request) -> Given:
     try:
-        body = _pair.decode(content)
+        body = _pair.decode(request.body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"The body is not a JSON object with key and value as text: {error}") from error
     if not body.key:
@@ -64,31 +81,13 @@ async def pair(request: web.Request) -> Given:
     return Given(body.key, Content(body.value.encode()), _ttl_ms(body.ttl_s))
 
 
-async def raw(request: web.Request) -> bytes:
-    try:
-        return await request.read()
-    except web.HTTPRequestEntityTooLarge as error:
-        raise ValueTooLong(f"The body is longer than {request.client_max_size} bytes") from error
-
-
-def name(request: web.Request, part: str) -> str:
-    found = request.match_info[part]
-    return _text(found, "The path")
-
-
-def content_type(request: web.Request) -> str:
-    given = request.headers.get("Content-Type", "application/octet-stream")
-    if not TYPE.match(given):
+def raw(request: Request) -> Given:
+    kind = request.fields.get("content-type", "application/octet-stream")
+    if not TYPE.match(kind):
         raise BadInput("Content-Type has to be at most 255 printable ASCII characters")
-    return given
-
-
-def ttl_ms(request: web.Request) -> int | None:
-    """Of a raw body."""
-    given = request.query.get("ttlSeconds", request.headers.get("X-Cache-TTL"))
-    if given is None:
-        return None
-    return _ttl_ms(int(given) if given.isdecimal() and len(given) < 12 else -1)
+    ttl = request.query.get("ttlSeconds", request.fields.get("x-cache-ttl"))
+    ttl_s = None if ttl is None else int(ttl) if ttl.isdecimal() and len(ttl) < 12 else -1
+    return Given(request.name("key"), Content(request.body, kind), _ttl_ms(ttl_s))
 
 
 def _ttl_ms(seconds: int | None) -> int | None:
@@ -99,18 +98,18 @@ def _ttl_ms(seconds: int | None) -> int | None:
     return seconds * 1000
 
 
-def write_id(request: web.Request) -> str:
-    given = request.headers.get("Idempotency-Key")
+def write_id(request: Request) -> str:
+    given = request.fields.get("idempotency-key")
     if given is None:
-        return secrets.token_hex(8)
+        return f"{BOOT}{next(_numbers):x}"
     if not WRITE_ID.match(given):
         raise BadInput("Idempotency-Key has to be 1 to 64 visible ASCII characters without quotes and backslashes")
     return given
 
 
-def condition(request: web.Request) -> Condition | None:
+def condition(request: Request) -> Condition | None:
     """Of the header fields. Raises BadInput when they are no condition of a write."""
-    match, none_match = _field(request, "If-Match"), _field(request, "If-None-Match")
+    match, none_match = request.fields.get("if-match"), request.fields.get("if-none-match")
     if match is None and none_match is None:
         return None
     if match is not None and none_match is not None:
@@ -119,12 +118,12 @@ def condition(request: web.Request) -> Condition | None:
         if none_match != "*":
             raise BadInput("If-None-Match of a write has to be *")
         return ABSENT
-    return PRESENT if match == "*" else matching(*etags(match, "If-Match"))
+    return Condition("present") if match == "*" else matching(*etags(match, "If-Match"))
 
 
-def unchanged(request: web.Request, etag: str) -> bool:
+def unchanged(request: Request, etag: str) -> bool:
     """By If-None-Match of a read."""
-    given = _field(request, "If-None-Match")
+    given = request.fields.get("if-none-match")
     return given is not None and (given == "*" or etag in etags(given, "If-None-Match"))
 
 
@@ -145,7 +144,7 @@ class Page(NamedTuple):
     limit: int
 
 
-def page(request: web.Request) -> Page | None:
+def page(request: Request) -> Page | None:
     """None: all of it is asked for."""
     query = request.query
     known_only(query, ("prefix", "after", "limit"))
@@ -163,11 +162,6 @@ def known_only(query: Mapping[str, str], known: Iterable[str]) -> None:
     for each in query:
         if each not in known:
             raise BadInput(f"Unknown query parameter {each!r}; there is {', '.join(known) or 'none'}")
-
-
-def _field(request: web.Request, header: str) -> str | None:
-    lines = request.headers.getall(header, ())
-    return ", ".join(lines).strip() if lines else None
 
 
 def _text(given: str, what: str) -> str:

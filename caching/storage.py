@@ -43,6 +43,9 @@ class Storage(Protocol):
     async def get(self, name: Name) -> Entry:
         """Raises Missing, Corrupt."""
 
+    def get_now(self, name: Name) -> Entry | None:
+        """As `get`, if it can be told without waiting; None: it has to be asked. Raises Missing, Corrupt."""
+
     async def write(self, write: Write[T]) -> T:
         """Its outcome, or what refuses it (`caching.writes`); once it has returned, every instance sees it."""
 

@@ -261,7 +261,7 @@ def write(transport: asyncio.Transport, answer: Answer) -> None:
     head = _head(answer.status, answer.media, int(time.time()))
     if answer.headers:
         head += b"".join(f"{name}: {value}\r\n".encode() for name, value in answer.headers.items())
-    if answer.status == 204:
+    if answer.status in (204, 304):
         transport.write(head + b"\r\n")
     elif len(answer.body) < COPIED_BYTES:
         transport.write(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(answer.body), answer.body))

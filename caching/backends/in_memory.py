@@ -146,6 +146,9 @@ class InMemoryStorage:
         return {"backend": "inMemory", "entries": entries, "items": items, "size": self._limit.size}
 
     async def get(self, name: Name) -> Entry:
+        return self.get_now(name)
+
+    def get_now(self, name: Name) -> Entry:
         found = self._table.find(name)
         if found is None or found.expired(self._clock.now_ms()):
             raise missing(name)

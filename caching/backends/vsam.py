@@ -176,20 +176,17 @@ class VsamStorage:
 
     # --- reading
 
-    async def get(self, name: Name) -> Entry:
+    def get_now(self, name: Name) -> Entry | None:
         try:
-            found = await self._read(name)
+            return self._live(name, self._opened().read(name))
+        except Busy:  # somebody recovers or ends the log, which takes milliseconds
+            return None
         except Corrupt as error:
             raise self._damaged(error) from error
-        if found is None or found.expired(self._clock.now_ms()):
-            raise missing(name)
-        return found
 
-    async def _read(self, name: Name) -> Entry | None:
-        try:
-            return self._opened().read(name)
-        except Busy:  # somebody recovers or ends the log, which takes milliseconds
-            pass
+    async def get(self, name: Name) -> Entry:
+        if (found := self.get_now(name)) is not None:
+            return found
         attempts = AsyncRetrying(
             retry=retry_if_exception_type(Busy),
             stop=stop_after_delay(self._place.read_deadline_s / 5),
@@ -198,8 +195,13 @@ class VsamStorage:
         )
         async for attempt in attempts:
             with attempt:
-                return self._opened().read(name)
+                return self._live(name, self._opened().read(name))
         raise AssertionError("unreachable")
+
+    def _live(self, name: Name, found: Entry | None) -> Entry:
+        if found is None or found.expired(self._clock.now_ms()):
+            raise missing(name)
+        return found
 
     async def page(
         self, owner: str, *, map: str | None = None, prefix: str = "", after: str | None = None, limit: int = 1000
