@@ -35,11 +35,14 @@ class View(msgspec.Struct, omit_defaults=True, rename="camel"):
     expires: str = ""
     content_type: str = ""
     value_base64: str = ""
+    etag: str = ""
+    """In pages only."""
 
 
 def entry(found: Entry) -> Answer:
     if found.content.type:
-        headers = {**_tags(found), "X-Content-Type-Options": "nosniff", "Content-Type": found.content.type}
+        headers = {**_tags(found), "X-Cache-Form": "raw", "X-Content-Type-Options": "nosniff"}
+        headers["Content-Type"] = found.content.type
         return Answer(200, found.value, "", headers)
     return Answer(200, msgspec.json.encode(view(found)), JSON, _tags(found))
 
@@ -75,6 +78,13 @@ def view(found: Entry) -> View:
 
 def views(found: Iterable[Entry]) -> Answer:
     return json({each.name.key: view(each) for each in found})
+
+
+def page(found: Iterable[Entry]) -> Answer:
+    seen = {each.name.key: view(each) for each in found}
+    for each in found:
+        seen[each.name.key].etag = each.etag
+    return json(seen)
 
 
 def texts(found: Iterable[Entry]) -> dict[str, str]:

@@ -71,7 +71,7 @@ class Calls:
         if asked is None:
             return answers.views(await self._whole(request.owner))
         found = await self._storage.page(request.owner, prefix=asked.prefix, after=asked.after, limit=asked.limit)
-        answer = answers.views(found)
+        answer = answers.page(found)
         if len(found) < asked.limit:
             return answer
         return answers.with_next(answer, request.target, {**request.query, "after": found[-1].name.key})

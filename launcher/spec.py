@@ -63,8 +63,15 @@ def place_variables(file: Plexfile, place: ServiceConfig) -> dict[str, str]:
         "PLEXMESH_HOST": place.host,
         "PLEXMESH_DISCOVERY": ",".join(place.discovery),
         "PLEXMESH_VIPA": place.vipa,
+        "PLEXMESH_GATEWAY": ",".join(_gateways(file, place)),
         "PLEXMESH_DATA": str(place.data.absolute()),
     }
+
+
+def _gateways(file: Plexfile, place: ServiceConfig) -> list[str]:
+    """Where that LPAR's programs reach the sysplex: its own gateway, if it has one, then any."""
+    own = [f"http://{place.host}:{file.port('gateway', place.lpar)}"] if "gateway" in file.enabled(place.lpar) else []
+    return [*own, f"http://{place.vipa}"]
 
 
 def _environment(file: Plexfile, config: LauncherConfig, port: int) -> dict[str, str]:

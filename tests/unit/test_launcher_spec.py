@@ -49,6 +49,7 @@ def test_a_component_is_told_its_place() -> None:
         "PLEXMESH_HOST": "127.0.2.1",
         "PLEXMESH_DISCOVERY": "http://127.0.2.1:7553,http://127.0.1.1:7553",
         "PLEXMESH_VIPA": "127.0.0.1:7554",
+        "PLEXMESH_GATEWAY": "http://127.0.2.1:7554,http://127.0.0.1:7554",
         "PLEXMESH_DATA": "/data",
         "TZ": "UTC",
         "HOST": "127.0.2.1",
