@@ -11,6 +11,7 @@ from aiohttp import web
 import plexmesh
 from caching import health, settings
 from caching.api import BASE, CachingApi, render
+from caching.backends.etcd.storage import EtcdStorage
 from caching.backends.in_memory import REMARK, InMemoryStorage
 from caching.backends.vsam import Place, VsamStorage
 from caching.calls import Calls
@@ -92,6 +93,20 @@ def new_storage(choice: StorageChoice, config: CachingConfig, events: Events, me
         if not alone:
             log.warning("storage.not_shared", extra={"fields": {"remark": REMARK}})
         return InMemoryStorage(choice.limit, alone=alone, clock=clock)
+    if choice.mode == "etcd":
+        etcd = EtcdStorage(
+            choice.etcd,
+            events,
+            clock,
+            choice.limit,
+            sysplex=config.sysplex,
+            instance=config.instance,
+            write_deadline_s=config.write_deadline_s,
+            read_deadline_s=config.read_deadline_s,
+            committed=metrics.committed,
+        )
+        metrics.waiting(etcd.waiting)
+        return etcd
     place = Place(
         volume=config.data / "volume",
         name=choice.name,
@@ -101,6 +116,11 @@ def new_storage(choice: StorageChoice, config: CachingConfig, events: Events, me
         limit=choice.limit,
         write_deadline_s=config.write_deadline_s,
         read_deadline_s=config.read_deadline_s,
+        fence_after_s=settings.fence_after_s(config.fence_after_s),
+        lpar=config.lpar,
+        host=config.host,
+        launcher=os.environ.get("PLEXMESH_LAUNCHER", ""),
+        up=os.environ.get("PLEXMESH_UP", ""),
     )
     storage = VsamStorage(place, events, clock, metrics.committed)
     metrics.waiting(storage.waiting)

@@ -12,11 +12,16 @@ from shared.config import ServiceConfig, setting
 class CachingConfig(ServiceConfig):
     port: int = setting(7555, "port of this instance")
     storage: str | dict[str, Any] = setting(
-        "vsam:PLEX.CACHE", "where entries are kept: vsam:NAME or inMemory, or Zowe's mapping {mode, size, …}"
+        "vsam:PLEX.CACHE", "where entries are kept: vsam:NAME, etcd://…, inMemory, or Zowe's mapping {mode, size, …}"
     )
     compat: dict[str, Any] | None = setting(None, "{oversizeStatus: 400} answers a value too long as the original does")
     write_deadline_s: float = setting(
         2.0, "seconds a write waits for the data set's lock before 503; too low: refusals under load"
+    )
+    fence_after_s: float = setting(
+        3.0,
+        "seconds that one who holds the lock longer than write_deadline_s may give no sign of life before its launcher "
+        "is asked to end it; 0: never; too low: a stalled machine is taken for a stopped process",
     )
     read_deadline_s: float = setting(5.0, "seconds a list may take before 503; a single entry gets a fifth of it")
     body_bytes: int = setting(1_048_576, "largest request body; larger ones are refused unread")

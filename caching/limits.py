@@ -32,7 +32,9 @@ class Limit:
     owner_bytes: int = 64 * 1024 * 1024
 
     def make_room(self, table: Table, name: Name, content: Content, replaced: Entry | None, now_ms: int) -> None:
-        """Raises Full, with nothing removed."""
+        """A write that does not grow always fits. Raises Full, with nothing removed."""
+        if replaced is not None and size_of(name, content) <= replaced.size:
+            return
         demand = _Demand(self, table, name, content, replaced)
         if not (lacking := demand.lacking()):
             return
@@ -65,8 +67,7 @@ class _Demand:
         self._more = replaced is None
         self._count = _count(used, item=self._item) + self._more
         self._total = 0 if limit.size is None else table.total(items=self._item) + self._more
-        self._growth = size_of(name, content) - (replaced.size if replaced else 0)
-        self._bytes = used.bytes + self._growth
+        self._bytes = used.bytes + size_of(name, content) - (replaced.size if replaced else 0)
 
     def give(self, entry: Entry) -> None:
         self._bytes -= entry.size
@@ -75,13 +76,13 @@ class _Demand:
             self._total -= 1
 
     def lacking(self) -> str:
-        """What there is no room for, in a sentence; empty when it fits. A write that does not grow always fits."""
+        """What there is no room for, in a sentence; empty when it fits."""
         limit, what = self._limit, "items of lists" if self._item else "entries"
         if self._more and limit.size is not None and self._total > limit.size:
             return f"The storage holds all {limit.size} {what} it may (storage.size)"
         if self._more and limit.owner_entries is not None and self._count > limit.owner_entries:
             return f"Service {self._owner!r} has all {limit.owner_entries} {what} it may (storage.quotaEntries)"
-        if self._growth > 0 and self._bytes > limit.owner_bytes:
+        if self._bytes > limit.owner_bytes:
             return f"Service {self._owner!r} may use {limit.owner_bytes} bytes (storage.quotaBytes)"
         return ""
 

@@ -2,6 +2,7 @@
 
     storage: vsam:PLEX.CACHE?size=10000&evictionStrategy=removeOldest&keyLength=128&recordLength=32760
     storage: inMemory
+    storage: etcd://h1:2379,h2:2379,h3:2379/prefix?quotaEntries=10000
     storage: {mode: VSAM, size: 10000, evictionStrategy: reject, vsam: {name: //'PLEX.CACHE', recordLength: 4096}}
 
 `infinispan` means vsam here, with a warning: both are the store that survives. A text becomes the mapping it stands for
@@ -14,26 +15,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
-from caching.backends.ksds import Attributes
+from caching.backends.etcd import settings as etcd_settings
+from caching.backends.etcd.settings import EtcdSettings
+from caching.backends.ksds import Attributes, Share
 from caching.limits import Eviction, Limit
 from shared.errors import ConfigError, nearest
 
-Mode = Literal["vsam", "inMemory"]
+Mode = Literal["vsam", "inMemory", "etcd"]
 
-MODES: Mapping[str, Mode] = {"vsam": "vsam", "inmemory": "inMemory", "infinispan": "vsam"}
-LATER = ("redis", "rediss", "redis+sentinel", "etcd")
-SPELLED = ("vsam", "inMemory", "infinispan", *LATER)
+MODES: Mapping[str, Mode] = {"vsam": "vsam", "inmemory": "inMemory", "infinispan": "vsam", "etcd": "etcd"}
+LATER = ("redis", "rediss", "redis+sentinel")
+SPELLED = ("vsam", "inMemory", "infinispan", "etcd", *LATER)
 
-TOP = ("mode", "size", "evictionStrategy", "quotaEntries", "quotaBytes", "vsam")
-ELSEWHERE = ("redis", "infinispan", "etcd")
+TOP = ("mode", "size", "evictionStrategy", "quotaEntries", "quotaBytes", "vsam", "etcd")
+ELSEWHERE = ("redis", "infinispan")
 """Sections for other modes; Zowe's packaged file has some of them whatever the mode is."""
-VSAM = ("name", "keyLength", "recordLength")
+VSAM = ("name", "keyLength", "recordLength", "share")
 NOT_APPLICABLE = ("encoding",)
 
+SHARES: tuple[Share, ...] = ("rls", "nonrls")
 EVICTIONS: tuple[Eviction, ...] = ("reject", "removeOldest")
 DEFAULT_NAME = "PLEX.CACHE"
 DATA_SET_NAME = re.compile(r"[A-Z#@$][A-Z0-9#@$-]{0,7}(\.[A-Z#@$][A-Z0-9#@$-]{0,7})*\Z")
@@ -41,12 +45,13 @@ DATA_SET_NAME = re.compile(r"[A-Z#@$][A-Z0-9#@$-]{0,7}(\.[A-Z#@$][A-Z0-9#@$-]{0,
 
 @dataclass(frozen=True)
 class StorageChoice:
-    """`name` and `attributes` are the vsam data set's; `notes` are to be warned about."""
+    """`name` and `attributes` are the vsam data set's, `etcd` is etcd's; `notes` are to be warned about."""
 
     mode: Mode = "vsam"
     limit: Limit = field(default_factory=Limit)
     name: str = DEFAULT_NAME
     attributes: Attributes = field(default_factory=Attributes)
+    etcd: EtcdSettings = field(default_factory=EtcdSettings)
     notes: tuple[str, ...] = ()
 
 
@@ -55,30 +60,47 @@ def choose(setting: str | Mapping[str, Any], where: str = "components.caching.st
     tree = _from_text(setting) if isinstance(setting, str) else setting
     _check_keys(tree, (*TOP, *ELSEWHERE), where)
     mode, notes = _mode(tree.get("mode", "vsam"), where)
-    below = tree.get("vsam")
-    if below is not None and not isinstance(below, Mapping):
-        raise ConfigError(f"{where}.vsam: expected keys and values, got {below!r}")
-    section = below or {}
-    _check_keys(section, (*VSAM, *NOT_APPLICABLE), f"{where}.vsam")
+    section = _section(tree, "vsam", (*VSAM, *NOT_APPLICABLE), where)
     notes += [f"{where}.vsam.{key} does not apply here" for key in NOT_APPLICABLE if key in section]
+    limit = _limit(tree, where)
+    if mode == "etcd":
+        notes += [f"{where}.size does not apply to etcd; quotaEntries does"] if "size" in tree else []
+        found = etcd_settings.decode(_section(tree, "etcd", etcd_settings.KEYS, where), f"{where}.etcd")
+        return StorageChoice(mode=mode, limit=_of_each_owner(limit), etcd=found, notes=tuple(notes))
     return StorageChoice(
         mode=mode,
-        limit=_limit(tree, where),
-        name=_name(section.get("name", DEFAULT_NAME), f"{where}.vsam.name"),
-        attributes=_attributes(section, f"{where}.vsam"),
+        limit=limit,
+        name=data_set_name(section.get("name", DEFAULT_NAME), f"{where}.vsam.name"),
+        attributes=attributes(section, f"{where}.vsam"),
         notes=tuple(notes),
     )
+
+
+def _section(tree: Mapping[str, Any], name: str, known: Iterable[str], where: str) -> Mapping[str, Any]:
+    below = tree.get(name)
+    if below is not None and not isinstance(below, Mapping):
+        raise ConfigError(f"{where}.{name}: expected keys and values, got {below!r}")
+    _check_keys(below or {}, known, f"{where}.{name}")
+    return below or {}
 
 
 def _from_text(text: str) -> dict[str, Any]:
     address, _, query = text.partition("?")
     scheme, _, name = address.partition(":")
     tree: dict[str, Any] = {"mode": scheme}
+    if scheme == "etcd":
+        return tree | _counted(query) | ({"etcd": etcd_settings.section_of(name)} if name else {})
     section: dict[str, Any] = {"name": name.removeprefix("///volume/")} if name else {}
-    for key, value in parse_qsl(query, keep_blank_values=True):
+    for key, value in _counted(query).items():
         place = section if key in VSAM else tree
-        place[key] = int(value) if value.isdecimal() else value
+        place[key] = value
     return tree | {"vsam": section} if section else tree
+
+
+def _counted(query: str) -> dict[str, Any]:
+    """What is a number in it is one."""
+    given = parse_qsl(query, keep_blank_values=True)
+    return {key: int(value) if value.isdecimal() else value for key, value in given}
 
 
 def _mode(given: object, where: str) -> tuple[Mode, list[str]]:
@@ -107,15 +129,26 @@ def _limit(tree: Mapping[str, Any], where: str) -> Limit:
     raise ConfigError(f"{where}.evictionStrategy: expected reject or removeOldest, got {eviction!r}")
 
 
+def _of_each_owner(limit: Limit) -> Limit:
+    """For a store that counts for each owner only."""
+    entries = Limit.size if limit.owner_entries is None else limit.owner_entries
+    return replace(limit, size=None, owner_entries=entries)
+
+
 def _quota_entries(tree: Mapping[str, Any], where: str) -> int | None:
     return _number(tree, "quotaEntries", 1, 1, 100_000_000, where) if "quotaEntries" in tree else None
 
 
-def _attributes(section: Mapping[str, Any], where: str) -> Attributes:
+def attributes(section: Mapping[str, Any], where: str) -> Attributes:
+    """Of a vsam data set, as its section has them. Raises ConfigError."""
     usual = Attributes()
     key_length = _number(section, "keyLength", usual.key_length, 23, 255, where)
     record_length = _number(section, "recordLength", usual.record_length, key_length + 64, 32_760, where)
-    return Attributes(key_length, record_length)
+    share = section.get("share", usual.share)
+    for known in SHARES:
+        if str(share).lower() == known:
+            return Attributes(key_length, record_length, known)
+    raise ConfigError(f"{where}.share: expected rls or nonrls, got {share!r}")
 
 
 def _number(section: Mapping[str, Any], key: str, usual: int, low: int, high: int, where: str) -> int:
@@ -125,7 +158,8 @@ def _number(section: Mapping[str, Any], key: str, usual: int, low: int, high: in
     return value
 
 
-def _name(given: object, where: str) -> str:
+def data_set_name(given: object, where: str) -> str:
+    """As IDCAMS takes it, in quotes or not. Raises ConfigError."""
     name = str(given).strip().removeprefix("//").strip("'").upper()
     if len(name) > 44 or not DATA_SET_NAME.match(name):
         raise ConfigError(
@@ -139,6 +173,13 @@ def _check_keys(section: Mapping[str, Any], known: Iterable[str], where: str) ->
     for key in section:
         if key not in known:
             raise ConfigError(f"{where}.{key}: unknown key{nearest(str(key), known)}")
+
+
+def fence_after_s(given: float, where: str = "components.caching.fenceAfterS") -> float:
+    """Openers give a sign of life every second. Raises ConfigError."""
+    if given and not 2 <= given <= 3600:
+        raise ConfigError(f"{where}: expected 2 to 3600 seconds, or 0 for never, got {given:g}")
+    return given
 
 
 def oversize_status(compat: Mapping[str, Any] | None, where: str = "components.caching.compat") -> int:

@@ -269,6 +269,20 @@ def reload(names: tuple[str, ...], data: str | None) -> int:
     return DONE
 
 
+@cli.command("vsam", context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@data_option
+@config_option
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+def vsam(data: str | None, config: str | None, args: tuple[str, ...]) -> int:
+    """Data sets of the shared volume: define, listcat, repro, delete (see: vsam --help)."""
+    import subprocess
+
+    told = {"PLEXMESH_DATA": str(place.data_folder(data))}
+    if (file := place.config_file_if_any(config)) is not None:
+        told["PLEXMESH_CONFIG"] = str(file)
+    return subprocess.run([sys.executable, "-P", "-m", "caching.idcams", *args], env=dict(os.environ) | told).returncode
+
+
 def _lpars_with(control: Control, component: str) -> list[str]:
     """Those in which it is ready. Raises NotFound, Unavailable."""
     found = {

@@ -151,6 +151,17 @@ class Lpar:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(f"the launcher of {self.id} does not answer: {error}") from error
 
+    async def fence(self, component: str, pid: int) -> None:
+        """Kill that process, whatever state its launcher is in: it finds it ended when it goes on, and starts it again.
+
+        Raises Conflict when it has another process by now, or none.
+        """
+        recorded = pids.read(self.run_folder).get(component)
+        if recorded is None or recorded.pid != pid or not pids.alive(recorded):
+            raise Conflict(f"{self.id} {component} is not process {pid}")
+        pids.signal_group(recorded, signal.SIGKILL)
+        await pids.gone([recorded])
+
     # --- what is known
 
     async def report(self) -> wire.Lpar:

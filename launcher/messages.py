@@ -45,6 +45,7 @@ TEXTS = {
     "lpar.resumed": (None, "resumed"),
     "lpar.stopped": (None, "stopped; start it again with: {command}"),
     "gateway.fenced": (None, "gateway({pid}) hung, {failures} probes failed: killed; its launcher starts it again"),
+    "component.fenced": (None, "{component}({pid}) gave no sign of life: killed; its launcher starts it again"),
     "sysplex.stopping": (None, "stopping every LPAR"),
 }
 

@@ -33,6 +33,12 @@ def config_file(given: str | None) -> Path:
     return path
 
 
+def config_file_if_any(given: str | None) -> Path | None:
+    """As `config_file`; None when none is named and there is none. Raises ConfigError."""
+    named = given or os.environ.get("PLEXMESH_CONFIG")
+    return config_file(given) if named or _upwards(CONFIG) else None
+
+
 def data_folder(given: str | None) -> Path:
     """--data, else PLEXMESH_DATA, else the nearest .plexmesh, else a new one here."""
     named = given or os.environ.get("PLEXMESH_DATA")

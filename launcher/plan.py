@@ -37,7 +37,8 @@ class Plan:
             vipa=self.file.vipa,
             discovery=self.file.discovery_urls(lpar),
         )
-        return dict(os.environ) | place_variables(self.file, place) | {"PLEXMESH_LAUNCHER_ECHO": "false"}
+        own = {"PLEXMESH_LAUNCHER_ECHO": "false", "PLEXMESH_UP": f"http://{self.file.address}"}
+        return dict(os.environ) | place_variables(self.file, place) | own
 
     def addresses(self) -> Iterator[tuple[str, int]]:
         """Everything that will be listened on."""

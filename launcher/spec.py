@@ -80,6 +80,7 @@ def _environment(file: Plexfile, config: LauncherConfig, port: int) -> dict[str,
         "HOST": config.host,
         "PORT": str(port),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",  # `python` is ours
+        "PLEXMESH_LAUNCHER": f"http://{config.host}:{file.port('launcher', config.lpar)}",
         "PYTHONUNBUFFERED": "1",  # or a program's prints reach its log only in blocks of 8 kB
     }
     return inherited | own | dict(file.environments) | place_variables(file, config)

@@ -92,6 +92,12 @@ class Sysplex:
             self._suspect(lpar.id)
         return done
 
+    async def fence(self, name: str, component: str, pid: int) -> None:
+        """End a process that another LPAR's waits for in vain. Raises NotFound, Conflict."""
+        lpar = self._find(name)
+        await lpar.fence(component, pid)
+        self._journal.say("component.fenced", lpar.id, component=component, pid=pid)
+
     def why_not(self) -> list[str]:
         """Why this is no sysplex in working order; nothing when every LPAR runs."""
         return [f"{lpar.id} is {lpar.condition}" for lpar in self.lpars.values() if lpar.condition != "running"]

@@ -4,6 +4,7 @@ GET  /v1/status                                     the whole sysplex (`plexmesh
 GET  /v1/sysplex                                    whose it is: name, pid, data folder
 POST /v1/lpars/{lpar}/{action}                      kill, pause, resume, stop, start: answers when it is done
 POST /v1/lpars/{lpar}/components/{name}/{action}    the same for a component, by its launcher; reload too
+POST /v1/lpars/{lpar}/components/{name}/fence       {"pid"}: kill it if it is that process, frozen LPAR or not
 POST /v1/down                                       stop everything: answers at once
 """
 
@@ -12,12 +13,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 from aiohttp import web
 
 from launcher.api import answer
 from launcher.states import action
 from launcher.sysplex import Sysplex
+from shared.errors import BadInput
 from shared.lifecycle import Lifecycle
+
+
+class Suspect(msgspec.Struct, frozen=True):
+    pid: int
 
 
 class SysplexApi:
@@ -32,6 +39,7 @@ class SysplexApi:
             web.get("/v1/status", self.status),
             web.get("/v1/sysplex", self.whose),
             web.post("/v1/lpars/{lpar}/{action}", self.order),
+            web.post("/v1/lpars/{lpar}/components/{name}/fence", self.fence),
             web.post("/v1/lpars/{lpar}/components/{name}/{action}", self.order_component),
             web.post("/v1/down", self.down),
         ]
@@ -50,6 +58,15 @@ class SysplexApi:
         order = action(request.match_info["action"])
         match = request.match_info
         return answer(await self._sysplex.order_component(match["lpar"], match["name"].lower(), order))
+
+    async def fence(self, request: web.Request) -> web.Response:
+        match = request.match_info
+        try:
+            suspect = msgspec.json.decode(await request.read(), type=Suspect)
+        except msgspec.DecodeError as error:
+            raise BadInput(f'expected {{"pid": number}}: {error}') from error
+        await self._sysplex.fence(match["lpar"], match["name"].lower(), suspect.pid)
+        return answer({"fenced": True})
 
     async def down(self, _: web.Request) -> web.Response:
         self._lifecycle.stop()

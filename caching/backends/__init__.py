@@ -8,6 +8,8 @@
       data_set     the SQLite file: defining, opening, committing
       transaction  the table that a commit's writes decide on
       lock         one flock around each commit of any process
+      output       NONRLS: one opener for output at a time
+      openers, status, fencing, fence     who has it open, signs of life, and the end of a holder that gives none
       commits      the thread that writes: all waiting writes in one commit
       volume       which file systems can carry a write-ahead log shared by processes
 

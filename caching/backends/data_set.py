@@ -14,7 +14,7 @@ import contextlib
 import errno
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class DataSet:
     def __init__(self, path: Path, sysplex: str, attributes: Attributes, eviction: Eviction) -> None:
         """Call under the lock. Raises ConfigError, Unavailable, VolumeFull."""
         self.path = path
+        self.sysplex = sysplex
         self.attributes = attributes
         try:
             with contextlib.suppress(FileExistsError):
@@ -94,6 +95,13 @@ class DataSet:
         except sqlite3.Error as error:
             raise _reading_failed(error) from error
         return entries, items
+
+    def everything(self) -> Iterator[tuple[bytes, bytes]]:
+        """Keys and records as they stand at one moment, in the order in which they were written."""
+        try:
+            yield from self._browser.execute("SELECT key, record FROM records ORDER BY rev")
+        except sqlite3.Error as error:
+            raise _reading_failed(error) from error
 
     def check_there(self) -> None:
         """Raises Unavailable when the open file is no longer the one of that name: what is written would be lost."""

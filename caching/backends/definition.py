@@ -14,11 +14,11 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from caching.backends import ksds
-from caching.backends.ksds import Attributes
+from caching.backends.ksds import Attributes, Share
 from caching.limits import Eviction
 from caching.refusals import Corrupt
 from shared.errors import ConfigError
@@ -56,7 +56,7 @@ def define(
     wanted = _wanted(sysplex, attributes)
     if empty:
         _write(connection, wanted)
-    found = dict(connection.execute("SELECT name, value FROM attributes"))
+    found = defined(connection)
     _compare(path, found | {"format": wanted["format"]} if found.get("format") == "1" else found, wanted)
     if found.get("format") == "1":
         _upgrade(connection)
@@ -65,12 +65,23 @@ def define(
             connection.execute(statement)
 
 
+def defined(connection: sqlite3.Connection) -> dict[str, str]:
+    """What the data set was defined with; older ones are shared record by record. Raises sqlite3.Error."""
+    return {"share": "rls"} | dict(connection.execute("SELECT name, value FROM attributes"))
+
+
+def attributes_of(found: Mapping[str, str]) -> Attributes:
+    share: Share = "nonrls" if found["share"] == "nonrls" else "rls"
+    return Attributes(int(found["keyLength"]), int(found["recordLength"]), share)
+
+
 def _wanted(sysplex: str, attributes: Attributes) -> dict[str, str]:
     return {
         "format": str(ksds.FORMAT),
         "sysplex": sysplex,
         "keyLength": str(attributes.key_length),
         "recordLength": str(attributes.record_length),
+        "share": attributes.share,
     }
 
 

@@ -22,6 +22,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Literal
 
 from caching.entries import Content, Entry, Name
 from caching.refusals import Corrupt, ValueTooLong
@@ -45,12 +46,19 @@ HEADER_1 = struct.Struct(">BQQHhHI")
 CRC = struct.Struct(">I")
 
 
+Share = Literal["rls", "nonrls"]
+
+
 @dataclass(frozen=True)
 class Attributes:
-    """What a data set is defined with and cannot be opened without; lengths in bytes."""
+    """What a data set is defined with and cannot be opened without; lengths in bytes.
+
+    `share`: all openers write (rls), or one of them (nonrls, `output`).
+    """
 
     key_length: int = 128
     record_length: int = 32_760
+    share: Share = "rls"
 
 
 def space(owner: str, map: str | None = None, *, items: bool = False) -> bytes:

@@ -5,6 +5,8 @@ in the committing thread (`commits`). None of the instances owns the data set: w
 recover is the time to notice.
 
     a write waits for the lock too long     503, withdrawn; the one who holds it is named. At once, while it lasts
+    its holder gives no sign of life        it is fenced (`fence`)
+    NONRLS, and another one writes          503 at once, naming it
     a commit takes too long                 504, nobody knows yet
     the volume is full                      507; reads go on
     the file was removed or replaced        503 for writes, not ready
@@ -17,6 +19,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,9 +32,13 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 from caching.backends import volume
 from caching.backends.commits import Committer
 from caching.backends.data_set import Busy, DataSet, opening_failed
+from caching.backends.fence import Fence
 from caching.backends.ksds import Attributes
 from caching.backends.lock import LockFile
+from caching.backends.openers import HOLDS, Opener
+from caching.backends.output import Output
 from caching.backends.pages import Asked
+from caching.backends.status import StatusArea
 from caching.capabilities import Capabilities
 from caching.clock import Clock
 from caching.entries import Entry, Name, Usage
@@ -63,10 +71,23 @@ class Place:
     limit: Limit
     write_deadline_s: float = 2.0
     read_deadline_s: float = 5.0
+    fence_after_s: float = 3.0
+    lpar: str = ""
+    host: str = ""
+    launcher: str = ""
+    """URL of who can end this process; `up`: of who can when that one is stopped, too."""
+    up: str = ""
 
     @property
     def path(self) -> Path:
         return self.volume / self.name
+
+    def beside(self, kind: str) -> Path:
+        return self.volume / f"{self.name}.{kind}"
+
+    @property
+    def opener(self) -> Opener:
+        return Opener(self.holder, self.lpar, os.getpid(), int(time.time() * 1000), self.launcher, self.up)
 
 
 class VsamStorage:
@@ -95,6 +116,9 @@ class VsamStorage:
         self._events = events
         self._on_commit = committed
         self._lock: LockFile | None = None
+        self._area: StatusArea | None = None
+        self._output: Output | None = None
+        self._fence: Fence | None = None
         self._committer: Committer | None = None
         self._data_set: DataSet | None = None
         self._lists = ThreadPoolExecutor(1, thread_name_prefix="caching lists")
@@ -112,23 +136,47 @@ class VsamStorage:
                 self._data_set = await asyncio.shield(self._committer.opened)
         except TimeoutError as error:
             raise Unavailable(f"The data set {self._place.name} waits to be opened: {self._who_holds_it()}") from error
+        if self._output is not None:
+            self._output.ours()
         self._events.emit("storage.opened", data_set=self._place.name, path=str(self._place.path))
 
     async def close(self) -> None:
         self._data_set = None
         self._lists.shutdown(wait=False, cancel_futures=True)
-        if self._committer is not None and await self._committer.close(CLOSE_S) and self._lock is not None:
-            self._lock.close()
+        if self._fence is not None:
+            await self._fence.close()
+        if self._committer is None or await self._committer.close(CLOSE_S):
+            for each in (self._output, self._lock, self._area):
+                if each is not None:
+                    each.close()
 
     def _prepare(self) -> LockFile:
+        place = self._place
         try:
-            self._place.volume.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._volume_remark = volume.remark(self._place.volume)
+            place.volume.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._volume_remark = volume.remark(place.volume)
+            if self._area is None:  # before the lock: `status` says why
+                self._area = StatusArea(place.beside("status"), place.opener)
+                self._fence = self._new_fence(self._area)
             if self._lock is None:
-                self._lock = LockFile(self._place.path.with_name(f"{self._place.name}.lock"), self._place.holder)
+                self._lock = LockFile(place.beside("lock"), place.holder, self._area.says)
+            if self._output is None and place.attributes.share == "nonrls":
+                self._output = Output(place.beside("output"), place.holder)
         except OSError as error:
-            raise opening_failed(self._place.path, error) from error
+            raise opening_failed(place.path, error) from error
         return self._lock
+
+    def _new_fence(self, area: StatusArea) -> Fence:
+        place = self._place
+        return Fence(
+            area,
+            self._events,
+            lambda: 0.0 if self._committer is None else self._committer.blocked_s(),
+            data_set=place.name,
+            host=place.host,
+            deadline_s=place.write_deadline_s,
+            fence_after_s=place.fence_after_s,
+        )
 
     def _define(self) -> DataSet:
         place = self._place
@@ -154,7 +202,7 @@ class VsamStorage:
     def remarks(self) -> list[str]:
         blocked = [self._who_holds_it()] if self._blocked() else []
         refused = [f"the last write was refused: {self._trouble}"] if self._trouble else []
-        return [*([self._volume_remark] if self._volume_remark else []), *refused, *blocked]
+        return [*([self._volume_remark] if self._volume_remark else []), *refused, *blocked, *self._for_input_only()]
 
     def details(self) -> dict[str, object]:
         place = self._place
@@ -163,11 +211,14 @@ class VsamStorage:
             "dataSet": place.name,
             "keyLength": place.attributes.key_length,
             "recordLength": place.attributes.record_length,
+            "share": place.attributes.share,
             "size": place.limit.size,
             "evictionStrategy": place.limit.eviction,
         }
         with contextlib.suppress(Unavailable):
             known["entries"], known["items"] = self._opened().counts()
+        if self._area is not None:
+            known["openElsewhere"] = [each.opener.who for each in self._area.others()]
         return known
 
     def waiting(self) -> int:
@@ -242,6 +293,8 @@ class VsamStorage:
         assert self._committer is not None
         if self._blocked():
             raise Unavailable(f"{self._who_holds_it()}; nothing was changed")
+        for why in self._for_input_only():
+            raise self._in_trouble(Unavailable(f"{why}; nothing was changed"))
         pending = self._committer.submit(write)
         try:
             async with asyncio.timeout(self._place.write_deadline_s):
@@ -286,8 +339,16 @@ class VsamStorage:
         return self._committer is not None and self._committer.blocked_s() > self._place.write_deadline_s
 
     def _who_holds_it(self) -> str:
-        holder = self._lock.holder() if self._lock is not None else "unknown"
-        return f"The lock of the data set {self._place.name} is held by {holder}"
+        others = self._area.others() if self._area is not None else []
+        said = [each.opener.who for each in others if each.lock == HOLDS]
+        signed = self._lock.holder() if self._lock is not None else "unknown"
+        return f"The lock of the data set {self._place.name} is held by {said[0] if said else signed}"
+
+    def _for_input_only(self) -> list[str]:
+        """Why we may not write: NONRLS, and another one does."""
+        if self._output is None or self._data_set is None or self._output.ours():
+            return []
+        return [f"The data set {self._place.name} is NONRLS and open for output by {self._output.holder()}"]
 
     def _opened(self) -> DataSet:
         if self._data_set is None:

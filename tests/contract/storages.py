@@ -5,13 +5,19 @@ A `Bench` is made for one test: everything it opens sees the same entries, nothi
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import itertools
 import logging
+import os
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
+from caching.backends.etcd.settings import EtcdSettings
+from caching.backends.etcd.storage import EtcdStorage
 from caching.backends.in_memory import InMemoryStorage
 from caching.backends.ksds import Attributes
 from caching.backends.vsam import Place, VsamStorage
@@ -19,6 +25,9 @@ from caching.clock import Clock
 from caching.limits import Limit
 from caching.storage import Storage
 from shared.events import Events
+from tests.servers.etcd import Etcd, etcd
+
+N = os.getpid() % 250 + 1
 
 
 class SetClock(Clock):
@@ -79,6 +88,33 @@ class InMemoryBench:
         return InMemoryStorage(limit, alone=True, clock=self.clock)
 
 
+class EtcdBench:
+    """One server for the whole run; each bench is below a prefix of its own."""
+
+    _server: Etcd | None = None
+    _numbers = itertools.count()
+
+    def __init__(self) -> None:
+        self.clock = SetClock()
+        self.server = EtcdBench.started()
+        self._prefix = f"bench{next(EtcdBench._numbers)}"
+        self._instances = itertools.count()
+
+    @classmethod
+    def started(cls) -> Etcd:
+        if cls._server is None:
+            stack = contextlib.ExitStack()
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="etcd-"))
+            cls._server = stack.enter_context(etcd(Path(folder), [f"127.0.90.{N}"]))
+            atexit.register(stack.close)
+        return cls._server
+
+    def new(self, limit: Limit) -> Storage:
+        settings = EtcdSettings(tuple(self.server.endpoints), self._prefix)
+        name, events = f"LPAR{next(self._instances)}", Events(logging.getLogger("test"))
+        return EtcdStorage(settings, events, self.clock, limit, sysplex="TESTPLEX", instance=name)
+
+
 @contextlib.asynccontextmanager
 async def _vsam(folder: Path) -> AsyncIterator[Bench]:
     yield VsamBench(folder)
@@ -89,5 +125,14 @@ async def _in_memory(folder: Path) -> AsyncIterator[Bench]:
     yield InMemoryBench()
 
 
-BENCHES: dict[str, Callable[[Path], AbstractAsyncContextManager[Bench]]] = {"vsam": _vsam, "inMemory": _in_memory}
+@contextlib.asynccontextmanager
+async def _etcd(folder: Path) -> AsyncIterator[Bench]:
+    yield EtcdBench()
+
+
+BENCHES: dict[str, Callable[[Path], AbstractAsyncContextManager[Bench]]] = {
+    "vsam": _vsam,
+    "inMemory": _in_memory,
+    "etcd": _etcd,
+}
 """By the name of the backend; the folder is the test's own."""

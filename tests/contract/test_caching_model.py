@@ -22,7 +22,7 @@ from caching.refusals import Changed, Exists, Full, Missing
 from caching.storage import Storage
 from caching.writes import Delete
 from tests.contract.calls import clear, delete, entries, evict, get, maps, put
-from tests.contract.storages import Bench, InMemoryBench, VsamBench
+from tests.contract.storages import Bench, EtcdBench, InMemoryBench, VsamBench
 
 SIZE = 4
 BYTES = 700
@@ -244,6 +244,15 @@ class EvictingVsamHistory(VsamHistory):
     eviction = "removeOldest"
 
 
+class EtcdHistory(ReopenedHistory):
+    def new_bench(self, folder: Path) -> Bench:
+        return EtcdBench()
+
+
+class EvictingEtcdHistory(EtcdHistory):
+    eviction = "removeOldest"
+
+
 def history(machine: type[History], examples: int) -> type:
     case = machine.TestCase
     case.settings = settings(
@@ -259,3 +268,5 @@ TestInMemory = history(History, 40)
 TestInMemoryEvicting = history(EvictingHistory, 40)
 TestVsam = history(VsamHistory, 12)
 TestVsamEvicting = history(EvictingVsamHistory, 12)
+TestEtcd = history(EtcdHistory, 8)
+TestEtcdEvicting = history(EvictingEtcdHistory, 8)

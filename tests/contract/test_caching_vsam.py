@@ -100,7 +100,7 @@ async def test_the_files_are_for_nobody_else_and_the_log_is_gone_when_all_have_l
     async with opened(vsam(tmp_path)) as storage:
         await create(storage, "me", "k", b"v")
         assert set(modes(tmp_path).values()) == {0o600}
-    assert set(modes(tmp_path)) == {"TEST.CACHE", "TEST.CACHE.lock"}
+    assert set(modes(tmp_path)) == {"TEST.CACHE", "TEST.CACHE.lock", "TEST.CACHE.status"}
 
 
 # --- refusals at opening

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from caching.backends.etcd.settings import EtcdSettings
 from caching.backends.ksds import Attributes
 from caching.config import CachingConfig
 from caching.limits import Limit
@@ -66,7 +68,6 @@ def test_keys_of_zowe_that_do_not_apply_are_told() -> None:
     [
         ("redis://h:6379", "redis is not built yet"),
         ({"mode": "redis"}, "redis is not built yet"),
-        ("etcd://h:2379", "etcd is not built yet"),
         ("vsma:X", "unknown storage 'vsma' (did you mean 'vsam'?)"),
         ("", "unknown storage ''"),
         ({"mode": "inMemry"}, "did you mean 'inMemory'?"),
@@ -130,3 +131,31 @@ def test_refused_compatibility(compat: Any, says: str) -> None:
     with pytest.raises(ConfigError) as refused:
         oversize_status(compat)
     assert says in str(refused.value)
+
+
+def test_etcd_as_text_and_as_a_mapping() -> None:
+    text = choose("etcd://a:2379,b:2379/mine?quotaEntries=5&evictionStrategy=removeOldest")
+    tree = {"mode": "etcd", "etcd": {"endpoints": ["a:2379", "b:2379"], "prefix": "mine"}}
+    assert choose({**tree, "quotaEntries": 5, "evictionStrategy": "removeOldest"}) == text
+    assert text.mode == "etcd"
+    assert text.etcd == EtcdSettings(("a:2379", "b:2379"), "mine")
+    assert text.limit == Limit(None, "removeOldest", owner_entries=5)
+    assert choose("etcd://a:1").limit.owner_entries == 10_000
+    assert "size does not apply" in choose("etcd://a:1?size=5").notes[0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("etcd://a", "host:port"),
+        ("etcd://a:99999", "host:port"),
+        ("etcd://a:1/ü", "prefix"),
+        ({"mode": "etcd", "etcd": {"endpoint": ["a:1"]}}, "did you mean 'endpoints'"),
+        ({"mode": "etcd", "etcd": {"endpoints": "a:1"}}, "a list of host:port"),
+        ({"mode": "etcd", "etcd": ["a:1"]}, "expected keys and values"),
+        ("etdc://a:1", "did you mean 'etcd'"),
+    ],
+)
+def test_bad_settings_of_etcd_are_named(setting: Any, says: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        choose(setting)
