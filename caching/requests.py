@@ -1,6 +1,7 @@
 """What a request asks for: body, condition, time to live, the write's id, a page.
 
-    body               {"key", "value"[, "ttlSeconds"]}; raw bodies have `?ttlSeconds=` or `X-Cache-TTL`
+    body               {"key", "value"[, "ttlSeconds"]}, or a raw one with `?ttlSeconds=`
+    X-Cache-TTL        the time to live of either, unless that says it
     If-Match           replace or delete only one of these
     If-None-Match: *   create only
     Idempotency-Key    the write's id, for who may have to repeat it; made here for all others
@@ -16,9 +17,10 @@ import itertools
 import re
 import secrets
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from caching.conditions import ABSENT, Condition, matching
 from caching.entries import Content
@@ -28,9 +30,12 @@ LONGEST_TTL_S = 365 * 86_400
 PAGE = 1000
 """Entries of a page, at most and unless told."""
 
-ETAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*(?:,|\Z)')
+ETAGS = re.compile(r'(?:[ \t]*,)*[ \t]*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:(?:,[ \t]*)+|\Z)')
+"""One of a list, whose elements may be empty (RFC 9110, section 5.6.1)."""
 WRITE_ID = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,64}\Z")
 TYPE = re.compile(r"[\x20-\x7e]{1,255}\Z")
+NUMBER = re.compile(r"[0-9]{1,9}\Z")
+BYTE = re.compile(r"^(.*) \(byte ([0-9]+)\)\Z")
 
 
 class Request(msgspec.Struct):
@@ -45,16 +50,13 @@ class Request(msgspec.Struct):
     target: str
     write_id: str = ""
 
-    def name(self, part: str) -> str:
-        return _text(self.names[part], "The path")
-
 
 class Pair(msgspec.Struct, rename={"ttl_s": "ttlSeconds"}):
-    """A body. What else is in it (the original's serviceId, created) is not looked at."""
+    """A key and its value. What else is in a body (the original's serviceId, created) is not looked at."""
 
-    key: str | None = None
-    value: str | None = None
-    ttl_s: int | None = None
+    key: Annotated[str, Meta(min_length=1)]
+    value: str
+    ttl_s: Annotated[int, Meta(ge=1, le=LONGEST_TTL_S)] | None = None
 
 
 class Given(NamedTuple):
@@ -72,30 +74,70 @@ _pair = msgspec.json.Decoder(Pair)
 def pair(request: Request) -> Given:
     try:
         body = _pair.decode(request.body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"The body is not a JSON object with key and value as text: {error}") from error
-    if not body.key:
-        raise BadInput("The body names no key")
-    if body.value is None:
-        raise BadInput("The body has no value")
-    return Given(body.key, Content(body.value.encode()), _ttl_ms(body.ttl_s))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadInput(f"The body is not JSON with key and value as text: {_fault(error, request.body)}") from None
+    ttl_ms = _header_ttl_ms(request) if body.ttl_s is None else body.ttl_s * 1000
+    return Given(body.key, Content(body.value.encode()), ttl_ms)
 
 
 def raw(request: Request) -> Given:
+    kind = _type(request)
+    ttl = request.query.get("ttlSeconds")
+    ttl_ms = _header_ttl_ms(request) if ttl is None else _ttl_ms(ttl, "ttlSeconds")
+    return Given(request.names["key"], Content(request.body, kind), ttl_ms)
+
+
+def _type(request: Request) -> str:
+    """Of a raw body; empty: it is put as a pair's value is, and has to be text."""
+    if request.fields.get("x-cache-form") == "pair":
+        try:
+            request.body.decode()
+        except UnicodeDecodeError as error:
+            raise BadInput(f"The value of a pair is text: {_fault(error, request.body)}") from error
+        return ""
     kind = request.fields.get("content-type", "application/octet-stream")
     if not TYPE.match(kind):
         raise BadInput("Content-Type has to be at most 255 printable ASCII characters")
-    ttl = request.query.get("ttlSeconds", request.fields.get("x-cache-ttl"))
-    ttl_s = None if ttl is None else int(ttl) if ttl.isdecimal() and len(ttl) < 12 else -1
-    return Given(request.name("key"), Content(request.body, kind), _ttl_ms(ttl_s))
+    return kind
 
 
-def _ttl_ms(seconds: int | None) -> int | None:
-    if seconds is None:
-        return None
-    if not 1 <= seconds <= LONGEST_TTL_S:
-        raise BadInput(f"ttlSeconds has to be a whole number from 1 to {LONGEST_TTL_S}")
-    return seconds * 1000
+def _fault(error: Exception, body: bytes) -> str:
+    """What is wrong with JSON, and where; nothing of what it says."""
+    if isinstance(error, msgspec.ValidationError):
+        return str(error)
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return f"no UTF-8 at {_place(body, _valid(body))}"
+    if found := BYTE.match(str(error)):
+        return f"{found[1]} at {_place(body, int(found[2]))}"
+    return f"it is cut short, or has half of a surrogate pair; it ends at {_place(body, len(body))}"
+
+
+def _valid(body: bytes) -> int:
+    """How many bytes are UTF-8, from the first on."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return len(body)
+
+
+def _place(body: bytes, byte: int) -> str:
+    before = body[:byte]
+    column = len(before.rpartition(b"\n")[2].decode(errors="replace")) + 1
+    return f"line {before.count(10) + 1}, column {column} (byte {byte})"
+
+
+def _header_ttl_ms(request: Request) -> int | None:
+    given = request.fields.get("x-cache-ttl")
+    return None if given is None else _ttl_ms(given, "X-Cache-TTL")
+
+
+def _ttl_ms(given: str, what: str) -> int:
+    if not NUMBER.match(given) or not 1 <= int(given) <= LONGEST_TTL_S:
+        raise BadInput(f"{what} has to be a whole number from 1 to {LONGEST_TTL_S}")
+    return int(given) * 1000
 
 
 def write_id(request: Request) -> str:
@@ -122,18 +164,18 @@ def condition(request: Request) -> Condition | None:
 
 
 def unchanged(request: Request, etag: str) -> bool:
-    """By If-None-Match of a read."""
+    """By If-None-Match of a read, which a weak one matches too."""
     given = request.fields.get("if-none-match")
-    return given is not None and (given == "*" or etag in etags(given, "If-None-Match"))
+    return given is not None and (given == "*" or etag in etags(given, "If-None-Match", weak=True))
 
 
-def etags(field: str, header: str) -> list[str]:
-    """Without their quotes. A weak one is one of nobody's."""
+def etags(field: str, header: str, *, weak: bool = False) -> list[str]:
+    """Without their quotes. Weak ones are left out, unless they are as good."""
     found, start = [], 0
-    while start < len(field):
-        if (each := ETAG.match(field, start)) is None:
+    while start < len(field) or not start:
+        if (each := ETAGS.match(field, start)) is None:
             raise BadInput(f'{header} has to be * or a list of ETags in quotes, such as "7.a1b2"')
-        found += [] if each[1] else [each[2]]
+        found += [each[2]] if weak or not each[1] else []
         start = each.end()
     return found
 
@@ -147,26 +189,20 @@ class Page(NamedTuple):
 def page(request: Request) -> Page | None:
     """None: all of it is asked for."""
     query = request.query
-    known_only(query, ("prefix", "after", "limit"))
     if not query:
         return None
     limit = query.get("limit", str(PAGE))
-    if not limit.isdecimal() or not 1 <= int(limit[:9]) <= PAGE:
+    if not NUMBER.match(limit) or not 1 <= int(limit) <= PAGE:
         raise BadInput(f"limit has to be a whole number from 1 to {PAGE}")
-    after = query.get("after")
-    return Page(_text(query.get("prefix", ""), "prefix"), None if after is None else _text(after, "after"), int(limit))
+    return Page(query.get("prefix", ""), query.get("after"), int(limit))
 
 
-def known_only(query: Mapping[str, str], known: Iterable[str]) -> None:
-    """A misspelled parameter must not mean "all"."""
-    for each in query:
+def known_only(names: Iterable[str], known: Iterable[str]) -> None:
+    """`names`: of the parameters of a query. A misspelled one must not mean "all", one of two is not what was meant."""
+    seen: set[str] = set()
+    for each in names:
         if each not in known:
             raise BadInput(f"Unknown query parameter {each!r}; there is {', '.join(known) or 'none'}")
-
-
-def _text(given: str, what: str) -> str:
-    try:
-        given.encode()
-    except UnicodeEncodeError as error:
-        raise BadInput(f"{what} is not UTF-8") from error
-    return given
+        if each in seen:
+            raise BadInput(f"The query parameter {each} is there twice")
+        seen.add(each)

@@ -25,8 +25,9 @@ from collections.abc import Callable
 import msgspec
 
 from gateway.channel import Channel
-from gateway.control import Alive, Asked, Begin, FromWorker, Said, Told, ToWorker
+from gateway.control import Alive, Asked, Begin, Chose, FromWorker, Led, Said, Seek, Told, ToWorker
 from gateway.report import Report
+from gateway.sticky_records import StickyRecords
 from shared.child import die_with, ending
 from shared.errors import Unavailable
 from shared.events import Events
@@ -86,7 +87,7 @@ class Child:
 
     # --- what it does
 
-    async def attend(self, events: Events) -> None:
+    async def attend(self, events: Events, records: StickyRecords) -> None:
         """Hear it out; returns when it has ended."""
         while (message := await self._receive()) is not None:
             self._expected = time.monotonic() + SILENT_S
@@ -98,6 +99,12 @@ class Child:
                     events.emit(event, **fields, worker=self.number)
                 case Asked():
                     self.asked = True
+                case Seek(key):
+                    records.seek(key, self.lead)
+                    continue
+                case Chose(key, instance, left):
+                    records.chose(key, instance, left)
+                    continue
                 case Alive():
                     continue
             self._changed()
@@ -164,6 +171,9 @@ class Child:
 
     def send(self, message: ToWorker) -> None:
         self._channel.send(message)
+
+    def lead(self, key: str, instance: str) -> None:
+        self.send(Led(key, instance))
 
     def kill(self, why: str) -> None:
         if not self.ended:

@@ -28,6 +28,12 @@ COUNTERS = {
     "received_bytes": "bytes received from clients",
     "sent_bytes": "bytes sent to clients",
     "access_dropped": "calls that have no line in the access log, because it could not be written or not fast enough",
+    "sticky_reads": "users whose instance was asked for in the caching service",
+    "sticky_chosen": "users who got an instance of their own",
+    "sticky_moved": "users led to another instance, theirs being gone or ejected",
+    "sticky_adopted": "choices given up for another gateway's, which was quicker",
+    "sticky_dropped": "choices lost, because too many waited to be written",
+    "sticky_write_failures": "tries to write a choice that failed",
     "watch_connects": "watch streams opened to a discovery node",
     "watch_out_of_step": "watch streams given up because a change was lost",
 }

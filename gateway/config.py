@@ -53,6 +53,11 @@ class GatewayConfig(ServiceConfig):
     reload_drain_s: float = setting(30.0, "how long calls and websockets of a replaced worker may go on; low cuts them")
     tick_s: float = setting(1.0, "how often time-outs are looked at; lower is more exact and costs more when idle")
 
+    sticky_expiration_hours: float = setting(8.0, "a user's instance is chosen anew after so long without a call")
+    sticky_users: int = setting(100_000, "users a worker remembers; beyond it, the caching service is asked more often")
+    sticky_read_s: float = setting(0.1, "a user's first call waits so long for what other gateways know of him")
+    sticky_recheck_s: float = setting(60.0, "how long a gateway may not notice that another led a user elsewhere")
+
     watch_silence_s: float = setting(12.0, "a watch stream without a mark for so long is dead; discovery marks every 5")
     watch_home_s: float = setting(3.0, "while on another LPAR's discovery, how often the own one is tried")
     probe_timeout_s: float = setting(0.2, "a probe must have ended in this time; too low ejects busy instances")

@@ -1,7 +1,8 @@
 """What a gateway's parent and its workers say to one another, and how a message looks on the way.
 
-    to a worker      Begin, then any of Order, Ask, Leave, Drain
-    from a worker    Told (its report), Alive when that has not changed, Said (an event), Asked (it got SIGTERM)
+    to a worker      Begin, then any of Order, Ask, Leave, Drain, Led (a user's instance)
+    from a worker    Told (its report), Alive when that has not changed, Said (an event), Asked (it got SIGTERM),
+                     Seek and Chose (of a user's instance)
 
 A frame is the length in four bytes, then the message in msgpack. Messages grow by fields with defaults only: after a
 reload an older parent talks to newer workers.
@@ -58,6 +59,25 @@ class Drain(msgspec.Struct, tag=True, frozen=True):
     within_s: float
 
 
+class Led(msgspec.Struct, tag=True, frozen=True):
+    """The instance of the user with that key; empty: there is none. Answers Seek, or is news."""
+
+    key: str
+    instance: str
+
+
+class Seek(msgspec.Struct, tag=True, frozen=True):
+    key: str
+
+
+class Chose(msgspec.Struct, tag=True, frozen=True):
+    """`instance` is the user's from now on, in place of `left` if he had one."""
+
+    key: str
+    instance: str
+    left: str
+
+
 class Told(msgspec.Struct, tag=True, frozen=True):
     report: Report
     answer_to: int = 0
@@ -76,8 +96,8 @@ class Asked(msgspec.Struct, tag=True, frozen=True):
     """Somebody sent this worker a SIGTERM: it would like to be replaced."""
 
 
-ToWorker = Begin | Order | Ask | Leave | Drain
-FromWorker = Told | Alive | Said | Asked
+ToWorker = Begin | Order | Ask | Leave | Drain | Led
+FromWorker = Told | Alive | Said | Asked | Seek | Chose
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=str)
 

@@ -34,6 +34,7 @@ from gateway.meters import Meters
 from gateway.plane import Place, WorkerState, WorkerView
 from gateway.report import Report
 from gateway.snapshot import EMPTY, Snapshot
+from gateway.sticky_records import StickyRecords
 from gateway.watch import Watch
 from shared.errors import ConfigError, Conflict, Unavailable
 from shared.events import Events
@@ -75,6 +76,7 @@ class Crew:
         self._past = Meters()
         """What workers that have ended had counted; and what the parent counts itself."""
         self._watch = Watch(config, self._past, events, self._publish)
+        self._records = StickyRecords(config, self._past, lambda: self._snapshots[-1], self._lead)
         self._snapshots: deque[Snapshot] = deque([EMPTY], SNAPSHOTS)
         self._place: Place = "in"
         self._turn = asyncio.Lock()
@@ -92,6 +94,7 @@ class Crew:
         self._own = inner.listen()
         lifecycle.spawn("watch", self._watch.run)
         lifecycle.spawn("workers", self._look_after)
+        lifecycle.spawn("sticky", self._records.run)
         for number in range(1, self.config.worker_count + 1):
             self._fill(number, patience_s=0.0)
 
@@ -128,7 +131,7 @@ class Crew:
     # --- what happens to them
 
     async def _attend(self, child: Child) -> None:
-        await child.attend(self.events)
+        await child.attend(self.events, self._records)
         self._children.discard(child)
         if child.report is not None:
             child.report.meters.tunnels = 0
@@ -159,6 +162,10 @@ class Crew:
             looked = now
             self._past.forget({upstream.service for upstream in self.snapshot.upstreams.values()}, now)
             await asyncio.sleep(LOOK_S)
+
+    def _lead(self, key: str, instance: str) -> None:
+        for child in self._children:
+            child.lead(key, instance)
 
     # --- exchanging one for another
 

@@ -26,6 +26,7 @@ from gateway.pickers import LeastRequests
 from gateway.pool import Dial, Pool
 from gateway.routes import Route
 from gateway.snapshot import EMPTY, Endpoint, Snapshot, Upstream
+from gateway.sticky_table import StickyTable
 from gateway.ticker import Ticker
 from shared.events import Events
 
@@ -61,6 +62,7 @@ class DataPath:
         """Both set by whoever sends probes: send one; the deadlines of `health` have changed."""
         self._callers = Callers(config.trusted_proxies, config.max_connections_per_client)
         self.trusts = self._callers.trusts
+        self.sticky = StickyTable(config, self.meters)
         self._picker = LeastRequests(random)
         self._dialer = Dialer(config.host, config.connect_timeout_s)
         self._name = f"{config.lpar}/gateway".encode()
@@ -84,6 +86,12 @@ class DataPath:
         if tried or self.health.records:
             candidates = self.health.candidates(candidates, tried) or self.health.candidates(candidates, ())
         return candidates[0] if len(candidates) == 1 else self._picker.pick(candidates, self.in_flight)
+
+    def preferred(self, upstream: Upstream, instance: str) -> str:
+        """The key of a user's instance, if it may be called; else empty."""
+        key = f"{upstream.service}/{instance}"
+        out = self.health.records.get(key)
+        return key if key in self.snapshot.endpoints and (out is None or out.state != "out") else ""
 
     def new_pool(self, endpoint: Endpoint) -> Pool:
         pool = self.pools[endpoint.key] = self._make_pool(endpoint, self._dialer.dial)

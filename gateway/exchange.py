@@ -4,6 +4,8 @@
     READY       request head                   CONNECTING  route it, pick an endpoint, open a connection
                                                WAITING     … or take one at rest: send the head
                 no route, no instance          READY       answer 404, 503
+                a user's, not known yet        SEEKING     ask which instance is his (`sticky_table`)
+    SEEKING     told, or not in time           CONNECTING  that one, or one picked for him; or WAITING
     CONNECTING  connected                      WAITING     send the head and the body kept so far
                 connect failed                 CONNECTING  another endpoint; or READY: answer 503
     WAITING     1xx                            WAITING     pass it on
@@ -33,12 +35,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from time import monotonic
+from functools import partial
+from time import monotonic, time
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway import early_upgrade, forwarding, retries, routes
+from gateway import early_upgrade, forwarding, retries, routes, sticky
 from gateway.answer_heads import AnswerHead
 from gateway.fields import Malformed
 from gateway.heads import BODY_EXPECTED, SAFE, RequestFields, read_fields
@@ -48,7 +51,7 @@ from gateway.relay import Relay
 from gateway.relocation import recookied, relocated
 from gateway.replies import OTHER as NO_INSTANCE
 from gateway.retries import Fault
-from gateway.snapshot import Endpoint, Upstream
+from gateway.snapshot import Endpoint, Upstream, instance_id
 from gateway.ticker import NEVER
 from gateway.upstream import UpstreamConnection
 
@@ -60,13 +63,14 @@ if TYPE_CHECKING:
 
 class State(enum.Enum):
     READY = "ready"
+    SEEKING = "seeking"
     CONNECTING = "connecting"
     WAITING = "waiting"
     ANSWERING = "answering"
     TUNNEL = "tunnel"
 
 
-READY, CONNECTING, WAITING, ANSWERING, TUNNEL = State
+READY, SEEKING, CONNECTING, WAITING, ANSWERING, TUNNEL = State
 
 FOR_CONNECT, FOR_UPSTREAM, FOR_TURN = 1, 2, 4
 """Why a client is not read from: no connection yet, the instance is not reading, the answer before is not finished."""
@@ -89,7 +93,7 @@ Rule = Callable[[bytes, tuple[bytes, ...], tuple[routes.Route, ...], routes.Rout
 
 class Exchange:
     __slots__ = (
-        "_afresh", "_connection", "_early", "_keep_alive", "_kept", "_outgoing", "_path", "_tried",
+        "_afresh", "_connection", "_early", "_keep_alive", "_kept", "_outgoing", "_path", "_preferred", "_tried",
         "_upstream_ended", "attempt", "body_bytes", "client", "endpoint", "fields", "first_byte_at", "method",
         "number", "pool", "query", "relay", "relayed_before", "request_done", "route", "started", "state", "status",
         "tries", "upstream",
@@ -108,6 +112,8 @@ class Exchange:
         self._kept: list[bytes] = []
         self.body_bytes = 0
         self._tried: list[str] = []
+        self._preferred = ""
+        """The key of the endpoint to be tried first, if this is a user's request."""
         self._afresh = self._early = False
         """A resting connection turned out dead: from now on only new ones. A websocket was accepted already."""
         self.state = READY
@@ -153,7 +159,11 @@ class Exchange:
         elif upstream.endpoints:
             if route.early_upgrade and facts.upgrade:
                 self._accept_early()
-            self._try(now)
+            user = sticky.user_of(fields.lines, time()) if upstream.sticky else ""
+            if user:
+                self._lead(sticky.key_of(user, upstream.service), now)
+            else:
+                self._try(now)
         else:
             why = f"none of the {upstream.known} instances of {upstream.service} can be called"
             self._refuse(503, why, NO_INSTANCE[0], reason="no instance")
@@ -164,10 +174,46 @@ class Exchange:
         self._early = True
         self._keep_alive = False
 
+    def _lead(self, key: str, now: float) -> None:
+        """To the user's own instance, known by that key."""
+        table = self._path.sticky
+        known = table.known(key)
+        self._preferred = self._path.preferred(self.upstream, known) if known else ""
+        if self._preferred:
+            self._try(now)
+            return
+        self.state = SEEKING
+        self.attempt += 1
+        self.client.pause(FOR_CONNECT)
+        self.client.deadline = NEVER
+        table.seek(key, partial(self._led, self.attempt, key, known))
+
+    def _led(self, attempt: int, key: str, known: str, instance: str) -> None:
+        if attempt != self.attempt or self.state is not SEEKING:
+            return
+        path = self._path
+        self.upstream = path.upstream(self.upstream)
+        self.client.resume(FOR_CONNECT)
+        if not self.upstream.endpoints:
+            self._refuse(
+                503, f"no instance of {self.upstream.service} can be called", NO_INSTANCE[0], reason="no instance"
+            )
+            return
+        self._preferred = path.preferred(self.upstream, instance) if instance else ""
+        if not self._preferred:
+            self._preferred = path.pick(self.upstream, ()).key
+            path.sticky.chose(key, instance_id(self._preferred), instance or known)
+        self._try(monotonic())
+
+    def _choose(self) -> Endpoint:
+        path = self._path
+        own = path.snapshot.endpoints.get(self._preferred) if self._preferred not in self._tried else None
+        return own or path.pick(self.upstream, self._tried)
+
     def _try(self, now: float) -> None:
         """One attempt: an endpoint not tried yet, and a connection to it. There is an endpoint."""
         path = self._path
-        self.endpoint = endpoint = path.pick(self.upstream, self._tried)
+        self.endpoint = endpoint = self._choose() if self._preferred else path.pick(self.upstream, self._tried)
         key = endpoint.key
         self.tries += 1
         in_flight = path.in_flight
@@ -235,7 +281,7 @@ class Exchange:
     def body(self, data: bytes) -> None:
         """Bytes of the body, framed as they go out."""
         self.body_bytes += len(data)
-        if self.state is CONNECTING or self._repeatable:
+        if self._connection is None or self._repeatable:
             self._kept.append(data)
         elif self._kept:
             self._kept.clear()
@@ -320,7 +366,7 @@ class Exchange:
         self._path.ended(self.endpoint.key)
         self._path.account.settle(self, self.status, "", now)
         self.state = READY
-        if self.body_bytes or self._tried or self._afresh or self._early:
+        if self.body_bytes or self._tried or self._afresh or self._early or self._preferred:
             self._forget()
         self.client.answered(self._keep_alive and self.request_done, now)
 
@@ -329,6 +375,7 @@ class Exchange:
         self._kept.clear()
         self._tried.clear()
         self.body_bytes = 0
+        self._preferred = ""
         self._afresh = self._early = False
 
     # --- tunnels
@@ -411,7 +458,8 @@ class Exchange:
         if connection is not None:
             connection.close(at_once=not self.tunnelled)
         self.client.resume(FOR_CONNECT | FOR_UPSTREAM)
-        self._path.ended(self.endpoint.key)
+        if self.state is not SEEKING:  # there, nothing was counted in yet
+            self._path.ended(self.endpoint.key)
 
     def _cut(self, reason: str) -> None:
         """The answer broke off: the client must not take it for a whole one. Or a tunnel ended."""

@@ -98,6 +98,12 @@ class Meters(msgspec.Struct):
     idle_timeouts: int = 0
     write_timeouts: int = 0
     access_dropped: int = 0
+    sticky_reads: int = 0
+    sticky_chosen: int = 0
+    sticky_moved: int = 0
+    sticky_adopted: int = 0
+    sticky_dropped: int = 0
+    sticky_write_failures: int = 0
     watch_connects: int = 0
     watch_out_of_step: int = 0
 

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from gateway import sticky
 from gateway.routes import Route, routable, routes_of
 from shared.errors import PlexmeshError
 from shared.wire import Del, Instance, Mark, Owner, OwnerState, Put, WatchEvent, checksum
@@ -58,6 +59,8 @@ class Upstream:
     endpoints: tuple[Endpoint, ...]
     known: int
     """Instances of any status."""
+    sticky: bool = False
+    """A user's calls go to the same instance (`gateway.sticky`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,11 @@ class Snapshot:
     instances: Mapping[str, Instance]
     owners: Mapping[str, OwnerState]
     token: str = ""
+
+
+def instance_id(key: str) -> str:
+    """Of an endpoint's key."""
+    return key.partition("/")[2]
 
 
 NAME = re.compile(r"[A-Za-z0-9._:-]{1,255}\Z")
@@ -112,7 +120,8 @@ def upstream_of(service: str, instances: Mapping[str, Instance]) -> Upstream:
     ordered = sorted(instances.values(), key=lambda each: each.instance)
     up = [each for each in ordered if usable(each)]
     routes = routes_of(service, (each.metadata for each in up or ordered))
-    return Upstream(service, routes, tuple(endpoint_of(each) for each in up), len(ordered))
+    by_user = bool(ordered) and sticky.wanted((up or ordered)[0].metadata)
+    return Upstream(service, routes, tuple(endpoint_of(each) for each in up), len(ordered), by_user)
 
 
 @dataclass(slots=True)

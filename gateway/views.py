@@ -22,6 +22,7 @@ def upstreams(snapshot: Snapshot, report: Report) -> list[dict[str, Any]]:
     return [
         {
             "service": upstream.service,
+            "sticky": upstream.sticky,
             "routes": [
                 {"gatewayUrl": route.gateway_url, "serviceUrl": route.target.decode() or "/"}
                 for route in upstream.routes

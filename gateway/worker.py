@@ -24,7 +24,7 @@ from typing import Any
 from gateway import control
 from gateway.channel import Channel
 from gateway.config import GatewayConfig
-from gateway.control import Alive, Ask, Asked, Begin, Drain, Leave, Order, Said, Told, ToWorker
+from gateway.control import Alive, Ask, Asked, Begin, Chose, Drain, Leave, Led, Order, Said, Seek, Told, ToWorker
 from gateway.front import Front
 from gateway.inner import Dialer
 from shared import log
@@ -49,11 +49,25 @@ class Handed(Events):
         self.news.set()
 
 
+class Parent:
+    """Keeps the records of users for this worker, at the other end of the channel."""
+
+    def __init__(self, channel: Channel[ToWorker]) -> None:
+        self._channel = channel
+
+    def seek(self, key: str) -> bool:
+        return self._channel.send(Seek(key))
+
+    def chose(self, key: str, instance: str, left: str) -> None:
+        self._channel.send(Chose(key, instance, left))
+
+
 class Worker:
     def __init__(self, begin: Begin, config: GatewayConfig, channel: Channel[ToWorker]) -> None:
         self._channel = channel
         self._events = Handed(channel)
         self._front = Front(config, self._events, Dialer(begin.own).dial, wanted=begin.place)
+        self._front.path.sticky.keeper = Parent(channel)
         self._patience_s = begin.patience_s
         self._draining: asyncio.Task[None] | None = None
         self._last = b""
@@ -91,6 +105,8 @@ class Worker:
                 self._tell()
             case Ask(number):
                 self._tell(number)
+            case Led(key, instance):
+                self._front.path.sticky.found(key, instance)
             case Leave():
                 self._front.leave()
             case Drain(within_s):

@@ -108,7 +108,8 @@ class Cache:
         async for each in self.entries(prefix):
             yield each.key
 
-    # --- writing: each returns the ETag of what is there now
+    # --- writing: each returns the ETag of what is there now. A text put with the content type "" is one in Zowe's own
+    #     form, which clients of the original can read.
 
     async def put(self, key: str, value: Value, *, ttl_s: int | None = None, content_type: str = BYTES) -> str:
         """Create or replace."""
@@ -183,7 +184,8 @@ class Cache:
         self, key: str, value: Value, ttl_s: int | None, content_type: str, condition: dict[str, str]
     ) -> str:
         write_id = self._write_id()
-        headers = {"Content-Type": content_type, **condition, **({} if ttl_s is None else {"X-Cache-TTL": str(ttl_s)})}
+        form = {"Content-Type": content_type} if content_type else {"Content-Type": BYTES, "X-Cache-Form": "pair"}
+        headers = {**form, **condition, **({} if ttl_s is None else {"X-Cache-TTL": str(ttl_s)})}
         data = value.encode() if isinstance(value, str) else value
         answer = await self._tries.call("PUT", _path(key), write_id, data=data, headers=headers)
         if answer.status == 412 and answer.doubtful:
