@@ -22,6 +22,7 @@ power lost together with a disk that lies about syncing.
     caller, settings, messages  who calls; the `storage:` setting; errors in Zowe's words (core)
     backends/                   vsam (a simulated KSDS on SQLite) and inMemory
     api, health, metrics, app   HTTP, numbers, construction (shell)
+    idcams/                     commands for data sets: define, listcat, repro, delete
 
 Sources: Zowe API ML's Caching Service (REST contract, sizes, eviction); IBM's VSAM key-sequenced data sets.
 """

@@ -40,15 +40,15 @@ class View(msgspec.Struct, omit_defaults=True, rename="camel"):
 
 
 def entry(found: Entry) -> Answer:
+    headers = _read(found)
     if found.content.type:
-        headers = {**_tags(found), "X-Cache-Form": "raw", "X-Content-Type-Options": "nosniff"}
-        headers["Content-Type"] = found.content.type
+        headers |= {"X-Cache-Form": "raw", "X-Content-Type-Options": "nosniff", "Content-Type": found.content.type}
         return Answer(200, found.value, "", headers)
-    return Answer(200, msgspec.json.encode(view(found)), JSON, _tags(found))
+    return Answer(200, msgspec.json.encode(view(found)), JSON, headers)
 
 
 def unchanged(found: Entry) -> Answer:
-    return Answer(304, b"", "", _tags(found))
+    return Answer(304, b"", "", _read(found))
 
 
 def written(stored: Entry) -> Answer:
@@ -57,6 +57,11 @@ def written(stored: Entry) -> Answer:
 
 def empty(status: int) -> Answer:
     return Answer(status, b"", "")
+
+
+def _read(found: Entry) -> dict[str, str]:
+    """`Expires` is when the entry is gone, not how long a copy is good: who has one is to ask again with its ETag."""
+    return {**_tags(found), "Cache-Control": "private, no-cache"}
 
 
 def _tags(found: Entry) -> dict[str, str]:

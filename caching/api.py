@@ -13,6 +13,7 @@
 
     PUT    /cache/{key} with any body and type      201 created, 204 replaced; comes back as it came
     GET    /cache?prefix=&limit=&after=             200   a page, and a Link to the next
+    GET    /openapi.json                            200   all of this (`caching.operations`)
 
 Lists are on every backend. A trailing slash is accepted everywhere. Every error is a message in Zowe's form.
 
@@ -23,68 +24,73 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from urllib.parse import unquote
 
 from aiohttp import web
 
 from caching import answers, caller
 from caching.calls import Call, Calls
+from caching.openapi import document
+from caching.operations import OPERATIONS, Operation
 from caching.refusals import ValueTooLong
-from caching.requests import Request
-from shared.answer import response
-from shared.errors import PlexmeshError
+from caching.requests import Request, known_only
+from shared.answer import Answer, response
+from shared.errors import BadInput, PlexmeshError
 
 BASE = "/cachingservice/api/v1"
-KEY = "{key:[^/]+}"
-MAP = "{map:[^/]+}"
 
 
 class CachingApi:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
+        self._document = answers.json(document(OPERATIONS, version("plexmesh-sysplex"), BASE))
 
     def routes(self) -> list[web.RouteDef]:
-        # The calls made most often come first: a router tries one path after the other, methods of one path together.
-        calls = self._calls
-        served: list[tuple[str, str, str, Call]] = [
-            ("GET", f"/cache/{KEY}", "read", calls.read),
-            ("PUT", f"/cache/{KEY}", "put", calls.put),
-            ("DELETE", f"/cache/{KEY}", "delete", calls.delete),
-            ("PUT", "/cache", "replace", calls.replace),
-            ("POST", "/cache", "create", calls.create),
-            ("GET", "/cache", "list", calls.list),
-            ("DELETE", "/cache", "clear", calls.clear),
-            ("GET", f"/cache-list/{MAP}", "read_list", calls.read_list),
-            ("POST", f"/cache-list/{MAP}", "put_item", calls.put_item),
-            ("GET", "/cache-list", "read_lists", calls.read_lists),
-            ("DELETE", f"/cache-list/evict/{{rule:tokens|rules}}/{MAP}", "evict", calls.evict),
-        ]
         return [
-            web.route(method, f"{BASE}{path}{slash}", self._handler(kind, call))
+            web.route(each.method, f"{BASE}{each.route}{slash}", self._handler(each))
             for slash in ("", "/")
-            for method, path, kind, call in served
+            for each in OPERATIONS
         ]
 
-    def _handler(self, kind: str, call: Call) -> Callable[[web.Request], Awaitable[web.Response]]:
+    def _handler(self, operation: Operation) -> Callable[[web.Request], Awaitable[web.Response]]:
+        kind = operation.name
+        call: Call = self.openapi if operation.public else getattr(self._calls, kind)
+
         async def handle(request: web.Request) -> web.Response:
             started = time.perf_counter()
             try:
-                asked = await _read(request)
+                asked = await _read(request, operation)
             except PlexmeshError as error:
                 return response(self._calls.refused(kind, error, started))
             return response(await self._calls.answer(kind, call, asked))
 
         return handle
 
+    async def openapi(self, _: Request) -> Answer:
+        return self._document
 
-async def _read(request: web.Request) -> Request:
+
+async def _read(request: web.Request, operation: Operation) -> Request:
     headers = request.headers
-    owner = caller.owner(headers.getall(caller.HEADER, ()), forwarded=caller.FORWARDED in headers)
+    named = headers.getall(caller.HEADER, ())
+    owner = "" if operation.public else caller.owner(named, forwarded=caller.FORWARDED in headers)
+    _check_target(request)
+    known_only((name for name, _ in request.query.items()), operation.query)
     try:
         body = await request.read()
     except web.HTTPRequestEntityTooLarge as error:
         raise ValueTooLong(f"The body is longer than {request.client_max_size} bytes") from error
     fields = {name.lower(): ", ".join(headers.getall(name)) for name in headers}
     return Request(owner, fields, request.query, request.match_info, body, request.rel_url.raw_path)
+
+
+def _check_target(request: web.Request) -> None:
+    """What is no UTF-8 would be taken for the text that it is spelled with."""
+    try:
+        unquote(request.raw_path, errors="strict").encode()
+    except UnicodeError as error:
+        raise BadInput("The path or the query is not UTF-8") from error
 
 
 def render(status: int, detail: str) -> web.StreamResponse:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from importlib.metadata import version
 
 from aiohttp import web
 
@@ -38,12 +39,15 @@ FINISH_S = 1.0
 
 async def run(config: CachingConfig, lifecycle: Lifecycle) -> None:
     choice = settings.choose(config.storage)
+    identity = settings.identity(config.identity)
     oversize_status = settings.oversize_status(config.compat)
     for note in choice.notes:
         log.warning("config.note", extra={"fields": {"note": note}})
     listener = net.listen(config.host, config.port)
     events = Events(log)
-    vitals = Application("caching", config, events, why=lambda: storage.why(), parts=lambda: health.parts(storage))
+    vitals = Application(
+        "caching", config, events, why=lambda: storage.why(), parts=lambda: health.parts(storage, identity)
+    )
     metrics = CachingMetrics(vitals.metrics)
     storage = new_storage(choice, config, events, metrics)
 
@@ -78,12 +82,24 @@ def service(config: CachingConfig, storage: Storage) -> plexmesh.Service:
         port=config.port,
         lpar=config.lpar,
         routes={"api/v1": BASE},
+        metadata=api_info(config),
         title="Caching service",
         description="Keeps keys and values for services that keep no state",
         health=lambda: not storage.why(),
         discovery=config.discovery,
         drain_s=config.drain_s,
     )
+
+
+def api_info(config: CachingConfig) -> dict[str, str]:
+    """Where a catalog finds the OpenAPI document, as Zowe's services say it."""
+    about = {
+        "apiId": "zowe.apiml.cachingservice",
+        "version": version("plexmesh-sysplex"),
+        "gatewayUrl": "api/v1",
+        "swaggerUrl": f"http://{config.host}:{config.port}{BASE}/openapi.json",
+    }
+    return {f"apiml.apiInfo.api-v1.{name}": value for name, value in about.items()}
 
 
 def new_storage(choice: StorageChoice, config: CachingConfig, events: Events, metrics: CachingMetrics) -> Storage:

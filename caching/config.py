@@ -14,6 +14,9 @@ class CachingConfig(ServiceConfig):
     storage: str | dict[str, Any] = setting(
         "vsam:PLEX.CACHE", "where entries are kept: vsam:NAME, etcd://…, inMemory, or Zowe's mapping {mode, size, …}"
     )
+    identity: str = setting(
+        "trustedHeaders", "who calls is who X-CS-Service-ID says, unproven; the only way there is without TLS"
+    )
     compat: dict[str, Any] | None = setting(None, "{oversizeStatus: 400} answers a value too long as the original does")
     write_deadline_s: float = setting(
         2.0, "seconds a write waits for the data set's lock before 503; too low: refusals under load"

@@ -10,10 +10,13 @@ import msgspec
 
 from caching.storage import Storage
 
-IDENTITY = "callers are who they say they are (X-CS-Service-ID): nothing proves it without TLS"
+UNPROVEN = {
+    "trustedHeaders": "callers are who they say they are (X-CS-Service-ID): nothing proves it without TLS",
+}
+"""By the setting `identity`."""
 
 
-def parts(storage: Storage) -> dict[str, object]:
+def parts(storage: Storage, identity: str) -> dict[str, object]:
     why, remarks = storage.why(), storage.remarks()
     held = {
         "colour": "red" if why else "yellow" if remarks else "green",
@@ -21,7 +24,8 @@ def parts(storage: Storage) -> dict[str, object]:
         **storage.details(),
         "capabilities": msgspec.to_builtins(storage.capabilities),
     }
+    who = {"colour": "yellow", "identity": identity, "why": [UNPROVEN[identity]]}
     return {
         "storage": {"status": "DOWN" if why else "UP", "details": held},
-        "identity": {"status": "UP", "details": {"colour": "yellow", "why": [IDENTITY]}},
+        "identity": {"status": "UP", "details": who},
     }

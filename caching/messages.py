@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from caching.caller import NoCaller
 from caching.refusals import Changed, Corrupt, Exists, Full, Missing, OutcomeUnknown, ValueTooLong
-from shared.errors import BadInput, Forbidden, PlexmeshError, Unavailable
+from shared.errors import BadInput, Forbidden, PlexmeshError, TooLarge, Unavailable
 from shared.zowe import COMMON_KEY, Message
 
 KEY = "org.zowe.apiml.cache."
 
 NOT_VALID = Message(
     "ZWECS130E", KEY + "invalidPayload", "The payload cannot be stored.", "Send JSON with a key and a value as text."
+)
+TOO_MANY = Message(
+    "ZWECS130E", KEY + "invalidPayload", "The entries are too many for one answer.", "Read them in pages."
 )
 NOT_THERE = Message(
     "ZWECS131E", KEY + "keyNotInCache", "The cache does not hold this key.", "Create the key, or use one that is there."
@@ -56,6 +59,7 @@ DEFECT = Message(
 
 BY_ERROR: dict[type[PlexmeshError], Message] = {
     BadInput: NOT_VALID,
+    TooLarge: TOO_MANY,
     ValueTooLong: NOT_VALID,
     Missing: NOT_THERE,
     Exists: IS_THERE,

@@ -1,6 +1,7 @@
 """What a request asks for: body, condition, time to live, the write's id, a page.
 
     body               {"key", "value"[, "ttlSeconds"]}, or a raw one with `?ttlSeconds=`
+    X-Cache-Form       pair: a raw body is kept as a pair's value
     X-Cache-TTL        the time to live of either, unless that says it
     If-Match           replace or delete only one of these
     If-None-Match: *   create only
@@ -34,6 +35,7 @@ ETAGS = re.compile(r'(?:[ \t]*,)*[ \t]*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*(
 """One of a list, whose elements may be empty (RFC 9110, section 5.6.1)."""
 WRITE_ID = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,64}\Z")
 TYPE = re.compile(r"[\x20-\x7e]{1,255}\Z")
+FORMS = ("raw", "pair")
 NUMBER = re.compile(r"[0-9]{1,9}\Z")
 BYTE = re.compile(r"^(.*) \(byte ([0-9]+)\)\Z")
 
@@ -76,24 +78,27 @@ def pair(request: Request) -> Given:
         body = _pair.decode(request.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadInput(f"The body is not JSON with key and value as text: {_fault(error, request.body)}") from None
-    ttl_ms = _header_ttl_ms(request) if body.ttl_s is None else body.ttl_s * 1000
+    usual_ms = _ttl_ms(request.fields, "x-cache-ttl")
+    ttl_ms = usual_ms if body.ttl_s is None else body.ttl_s * 1000
     return Given(body.key, Content(body.value.encode()), ttl_ms)
 
 
 def raw(request: Request) -> Given:
     kind = _type(request)
-    ttl = request.query.get("ttlSeconds")
-    ttl_ms = _header_ttl_ms(request) if ttl is None else _ttl_ms(ttl, "ttlSeconds")
-    return Given(request.names["key"], Content(request.body, kind), ttl_ms)
+    usual_ms, ttl_ms = _ttl_ms(request.fields, "x-cache-ttl"), _ttl_ms(request.query, "ttlSeconds")
+    return Given(request.names["key"], Content(request.body, kind), usual_ms if ttl_ms is None else ttl_ms)
 
 
 def _type(request: Request) -> str:
     """Of a raw body; empty: it is put as a pair's value is, and has to be text."""
-    if request.fields.get("x-cache-form") == "pair":
+    form = request.fields.get("x-cache-form", "raw")
+    if form not in FORMS:
+        raise BadInput(f"X-Cache-Form has to be {' or '.join(FORMS)}")
+    if form == "pair":
         try:
             request.body.decode()
         except UnicodeDecodeError as error:
-            raise BadInput(f"The value of a pair is text: {_fault(error, request.body)}") from error
+            raise BadInput(f"The value of a pair is text: {_fault(error, request.body)}") from None
         return ""
     kind = request.fields.get("content-type", "application/octet-stream")
     if not TYPE.match(kind):
@@ -129,15 +134,12 @@ def _place(body: bytes, byte: int) -> str:
     return f"line {before.count(10) + 1}, column {column} (byte {byte})"
 
 
-def _header_ttl_ms(request: Request) -> int | None:
-    given = request.fields.get("x-cache-ttl")
-    return None if given is None else _ttl_ms(given, "X-Cache-TTL")
-
-
-def _ttl_ms(given: str, what: str) -> int:
-    if not NUMBER.match(given) or not 1 <= int(given) <= LONGEST_TTL_S:
-        raise BadInput(f"{what} has to be a whole number from 1 to {LONGEST_TTL_S}")
-    return int(given) * 1000
+def _ttl_ms(given: Mapping[str, str], name: str) -> int | None:
+    if (text := given.get(name)) is None:
+        return None
+    if not NUMBER.match(text) or not 1 <= int(text) <= LONGEST_TTL_S:
+        raise BadInput(f"{name} has to be a whole number from 1 to {LONGEST_TTL_S}")
+    return int(text) * 1000
 
 
 def write_id(request: Request) -> str:

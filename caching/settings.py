@@ -39,6 +39,7 @@ NOT_APPLICABLE = ("encoding",)
 
 SHARES: tuple[Share, ...] = ("rls", "nonrls")
 EVICTIONS: tuple[Eviction, ...] = ("reject", "removeOldest")
+IDENTITIES = ("trustedHeaders",)
 DEFAULT_NAME = "PLEX.CACHE"
 DATA_SET_NAME = re.compile(r"[A-Z#@$][A-Z0-9#@$-]{0,7}(\.[A-Z#@$][A-Z0-9#@$-]{0,7})*\Z")
 
@@ -121,9 +122,7 @@ def _limit(tree: Mapping[str, Any], where: str) -> Limit:
             return Limit(
                 _number(tree, "size", 10_000, 1, 100_000_000, where),
                 known,
-                owner_entries=_number(tree, "quotaEntries", 1, 1, 100_000_000, where)
-                if "quotaEntries" in tree
-                else None,
+                owner_entries=_quota_entries(tree, where),
                 owner_bytes=_number(tree, "quotaBytes", Limit.owner_bytes, 1, 1 << 40, where),
             )
     raise ConfigError(f"{where}.evictionStrategy: expected reject or removeOldest, got {eviction!r}")
@@ -180,6 +179,15 @@ def fence_after_s(given: float, where: str = "components.caching.fenceAfterS") -
     if given and not 2 <= given <= 3600:
         raise ConfigError(f"{where}: expected 2 to 3600 seconds, or 0 for never, got {given:g}")
     return given
+
+
+def identity(given: object, where: str = "components.caching.identity") -> str:
+    """How callers are known. Raises ConfigError."""
+    if given not in IDENTITIES:
+        raise ConfigError(
+            f"{where}: expected {' or '.join(IDENTITIES)}, got {given!r}{nearest(str(given), IDENTITIES)}"
+        )
+    return str(given)
 
 
 def oversize_status(compat: Mapping[str, Any] | None, where: str = "components.caching.compat") -> int:

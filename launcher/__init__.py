@@ -19,7 +19,8 @@ Invariants. No component outlives its launcher and no launcher outlives `up`. A 
 provably the one that was started (pid and start time). A component is ready when it says so itself.
 
 Not promised: a lost LPAR is not started again by itself (the operator decides, as on z/OS); a component that answers
-`ready` with an error is reported, not replaced; only a gateway that does not answer at all is fenced.
+`ready` with an error is reported, not replaced; fenced are only a gateway that does not answer at all, and a process
+that keeps the others from writing and gives no sign of life.
 
 Sources: Zowe's launcher (restart rule, stop order, message ids), prctl(2) PR_SET_PDEATHSIG, pidfd_open(2).
 """

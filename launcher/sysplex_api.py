@@ -63,7 +63,7 @@ class SysplexApi:
         match = request.match_info
         try:
             suspect = msgspec.json.decode(await request.read(), type=Suspect)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadInput(f'expected {{"pid": number}}: {error}') from error
         await self._sysplex.fence(match["lpar"], match["name"].lower(), suspect.pid)
         return answer({"fenced": True})

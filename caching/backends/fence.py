@@ -76,7 +76,9 @@ class Fence:
         holder = silent.opener
         if holder != self._named:
             self._named = holder
-            self._say("storage.holder_silent", holder, silent_s=round(silent.for_s, 1), fenced=bool(holder.launcher))
+            self._say(
+                "storage.holder_silent", holder, silent_s=round(silent.for_s, 1), launcher=holder.launcher or "none"
+            )
         if holder.launcher and (self._asking is None or self._asking.done()):
             self._asking = asyncio.create_task(self._end(silent), name="caching fence asks")
 
@@ -88,7 +90,7 @@ class Fence:
                     if await ask(session, holder):
                         self._say("storage.fenced", holder, silent_s=round(silent.for_s, 1), by=by)
                     return
-                except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError) as error:
+                except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError, ValueError) as error:
                     why = f"{why}; {type(error).__name__} {error}".strip("; ")
         self._say("storage.not_fenced", holder, why=why)
 

@@ -119,7 +119,9 @@ def _seen(file: int, content: mmap.mmap | bytes) -> list[Seen]:
         beat, lock, length = HEAD.unpack_from(content, at)
         if length and _locked(file, at, SLOT):
             text = content[at + HEAD.size : at + HEAD.size + min(length, SLOT - HEAD.size)]
-            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):  # one that writes its name at this moment
+            with contextlib.suppress(
+                msgspec.DecodeError, UnicodeDecodeError
+            ):  # one that writes its name at this moment
                 found.append(Seen(slot, msgspec.json.decode(text, type=Opener), beat, lock))
     return found
 

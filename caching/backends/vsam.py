@@ -143,12 +143,14 @@ class VsamStorage:
     async def close(self) -> None:
         self._data_set = None
         self._lists.shutdown(wait=False, cancel_futures=True)
+        ended = self._committer is None or await self._committer.close(CLOSE_S)
         if self._fence is not None:
             await self._fence.close()
-        if self._committer is None or await self._committer.close(CLOSE_S):
-            for each in (self._output, self._lock, self._area):
-                if each is not None:
-                    each.close()
+        held = (self._output, self._lock, self._area)
+        self._output = self._lock = self._area = None
+        for each in held if ended else ():  # a blocked thread still uses them; the process ends anyway
+            if each is not None:
+                each.close()
 
     def _prepare(self) -> LockFile:
         place = self._place

@@ -1,4 +1,6 @@
-"""A process that opens the data sets named on its input, as an instance would: `python caching_opener.py`.
+"""A process that opens the data sets named on its input, as an instance would: `python caching_opener.py [GUARD]`.
+
+Without that guard (`tests.nemesis.mutant`), if one is named.
 
 For each line (a path) it opens or creates the data set, writes one entry, closes it, and says "done" or what failed.
 """
@@ -17,6 +19,7 @@ from caching.entries import Content, Name
 from caching.limits import Limit
 from caching.writes import Put
 from shared.errors import PlexmeshError
+from tests.nemesis.mutant import GUARDS
 
 
 def open_write_close(path: Path) -> None:
@@ -31,6 +34,7 @@ def open_write_close(path: Path) -> None:
     lock.close()
 
 
+GUARDS[sys.argv[1] if len(sys.argv) > 1 else "none"]()
 for line in sys.stdin:
     try:
         open_write_close(Path(line.strip()))

@@ -1,25 +1,32 @@
 """Caching instances as processes of their own, without a sysplex around them: one per LPAR, on one volume.
 
-Their addresses lie in 127.0.80.x to 127.0.81.x and depend on our pid, so that two test runs do not meet.
+Their addresses lie in 127.0.80.x to 127.0.81.x, an etcd's in 127.0.89.x, and depend on our pid, so that two test runs
+do not meet.
 """
 
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+import uuid
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import aiohttp
 import psutil
 import yaml
+from yarl import URL
+
+from tests.servers.etcd import etcd
 
 N = os.getpid() % 250 + 1
 PORT = 7555
@@ -38,6 +45,13 @@ def poll(what: str, ask: Callable[[], T], within_s: float = 15.0) -> T:
         assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
         time.sleep(0.01)
     return found
+
+
+async def apoll(what: str, ask: Callable[[], Awaitable[bool]], within_s: float = 15.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not await ask():
+        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
+        await asyncio.sleep(0.01)
 
 
 class Instance:
@@ -67,7 +81,7 @@ class Instance:
         place = {"PLEXMESH_CONFIG": str(file), "PLEXMESH_LPAR": self.lpar, "PLEXMESH_DATA": str(self.data)}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self._before, sys.executable, "-P", "-m", "caching"],
+                [*self._before, *self.command],
                 env=kept | place | self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -81,6 +95,14 @@ class Instance:
         poll(f"{self.lpar} is ready", self.ready_or_gone)
         assert self.running, self.logged
         return self
+
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-P", "-m", "caching"]
+
+    @property
+    def storage(self) -> str:
+        return str(self._caching.get("storage", "vsam"))
 
     @property
     def log(self) -> Path:
@@ -156,6 +178,103 @@ def instances(*all: Instance) -> Iterator[None]:
         for each in all:
             if each.running:
                 each.kill()
+
+
+BACKENDS = ("vsam", "inMemory", "etcd")
+"""The REST interface is tested over each of them."""
+
+
+@contextmanager
+def served(backend: str, folder: Path, query: str = "", **caching: Any) -> Iterator[Instance]:
+    """One instance on a new store; `query` is of its storage setting."""
+    with _address(backend, folder) as address:
+        made = Instance(folder, 1, storage=f"{address}?{query}", **caching)
+        with instances(made):
+            yield made.up()
+
+
+@contextmanager
+def _address(backend: str, folder: Path) -> Iterator[str]:
+    if backend != "etcd":
+        yield backend
+        return
+    with etcd(folder, [f"127.0.89.{N}"]) as server:
+        yield f"etcd://{server.members[0].endpoint}/test"
+
+
+class Reply(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+    @property
+    def etag(self) -> str:
+        return self.headers["ETag"]
+
+    @property
+    def error(self) -> str:
+        """The sentence of an error in Zowe's form."""
+        (message,) = self.json["messages"]
+        return str(message["messageContent"])
+
+
+class Caller:
+    """One caller, whose name nobody else has. Paths are sent as they are given."""
+
+    def __init__(self, session: aiohttp.ClientSession, instance: Instance) -> None:
+        self.name = uuid.uuid4().hex
+        self.instance = instance
+        self._session = session
+
+    async def ask(self, method: str, path: str, body: object = None, **fields: str) -> Reply:
+        """`body`: bytes (or an iterator of them, which is sent in chunks) as they are, else JSON. `fields`: of the
+        head, with _ for -."""
+        headers = {"X-CS-Service-ID": self.name} | {name.replace("_", "-"): value for name, value in fields.items()}
+        as_is = body is None or isinstance(body, bytes) or hasattr(body, "__aiter__")
+        data: Any = body if as_is else json.dumps(body).encode()
+        if isinstance(data, bytes) and len(data) > 1 << 20:
+            data = io.BytesIO(data)  # aiohttp warns of long bytes
+        url = URL(path if path.startswith("http") else self.instance.url + path, encoded=True)
+        async with self._session.request(
+            method, url, data=data, headers=headers, skip_auto_headers=["Content-Type"]
+        ) as answer:
+            return Reply(answer.status, answer.headers, await answer.read())
+
+    async def keys(self) -> set[str]:
+        return set((await self.ask("GET", "/cache?limit=1000")).json)
+
+    def other(self) -> Caller:
+        """Somebody else."""
+        return Caller(self._session, self.instance)
+
+
+Opener = subprocess.Popen[str]
+
+
+@contextmanager
+def openers(number: int, guard: str = "none") -> Iterator[list[Opener]]:
+    """Processes that open the data sets they are told of (`caching_opener`)."""
+    command = [sys.executable, "-P", str(Path(__file__).with_name("caching_opener.py")), guard]
+    pipe = subprocess.PIPE
+    made = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, bufsize=1) for _ in range(number)]
+    try:
+        yield made
+    finally:
+        for each in made:
+            each.kill()
+            each.communicate()
+
+
+def each_opens(all: Sequence[Opener], path: Path) -> list[str]:
+    """All at the same time; what each says."""
+    for each in all:
+        assert each.stdin is not None
+        each.stdin.write(f"{path}\n")
+    return [each.stdout.readline().strip() for each in all if each.stdout is not None]
 
 
 class Writer:

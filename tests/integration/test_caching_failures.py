@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import os
 import shutil
-import sqlite3
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,8 +15,6 @@ import aiohttp
 import pytest
 
 from tests.integration.caching_rig import ME, Instance, Writer, check, held, instances, poll
-
-OPENER = Path(__file__).with_name("caching_opener.py")
 
 
 def namespace() -> list[str]:
@@ -105,30 +100,6 @@ async def test_killing_every_instance_at_once_loses_nothing_acknowledged(tmp_pat
                 writers += now
             all[0].up()
             await check(session, all[0], *writers)
-
-
-def test_processes_that_create_open_and_end_a_data_set_at_once_all_get_it(tmp_path: Path) -> None:
-    """Without the lock around opening and ending, some would find it "locked"."""
-    openers = [
-        subprocess.Popen(
-            [sys.executable, "-P", OPENER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-        )
-        for _ in range(4)
-    ]
-    try:
-        for round in range(60):
-            for opener in openers:
-                assert opener.stdin is not None
-                opener.stdin.write(f"{tmp_path / f'ROUND{round}'}\n")
-            for opener in openers:
-                assert opener.stdout is not None
-                assert opener.stdout.readline() == "done\n"
-    finally:
-        for opener in openers:
-            opener.kill()
-            opener.communicate()
-    with contextlib.closing(sqlite3.connect(tmp_path / "ROUND59")) as connection:
-        assert connection.execute("SELECT entries FROM counters").fetchone() == (4,)
 
 
 async def test_a_frozen_holder_of_the_lock_blocks_writes_for_the_deadline_and_reads_never(tmp_path: Path) -> None:
@@ -263,6 +234,7 @@ async def test_a_full_volume_is_told_as_507_and_room_made_is_used(tmp_path: Path
         ({"storage": "vsma:X"}, ["did you mean 'vsam'?"]),
         ({"storge": "vsam"}, ["did you mean 'storage'?"]),
         ({"compat": {"oversizeStatus": 200}}, ["oversizeStatus: expected 413 or 400"]),
+        ({"identity": "trustedHeader"}, ["identity: expected trustedHeaders", "did you mean 'trustedHeaders'?"]),
     ],
 )
 def test_a_wrong_configuration_is_one_line_and_exit_code_2(

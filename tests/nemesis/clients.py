@@ -114,8 +114,8 @@ class Clients:
         for key in self._keys:
             while True:
                 op = Operation(-1, key, "read", time.monotonic())
-                await self.perform(session, url, op, {})
-                if op.known:
+                status = await self.perform(session, url, op, {})
+                if op.known or status == 500:  # damaged, and said so
                     break
                 await asyncio.sleep(0.05)
 
@@ -124,7 +124,8 @@ class Clients:
             assert answer.status == 200
             return {key: view["value"] for key, view in (await answer.json()).items()}
 
-    async def perform(self, session: aiohttp.ClientSession, url: str, op: Operation, seen: dict[str, str]) -> None:
+    async def perform(self, session: aiohttp.ClientSession, url: str, op: Operation, seen: dict[str, str]) -> int:
+        """The status, 0 for none."""
         method = {"read": "GET", "delete": "DELETE"}.get(op.kind, "PUT")
         headers = {"create": {"If-None-Match": "*"}, "replace": {"If-Match": "*"}}.get(op.kind, {})
         if op.etag is not None:
@@ -142,6 +143,7 @@ class Clients:
         except (aiohttp.ClientError, OSError, TimeoutError, _Cut):
             status = 0 if sent.times else 503
         self._record(op, status, etag, body, seen)
+        return status
 
     def _record(self, op: Operation, status: int, etag: str | None, body: bytes, seen: dict[str, str]) -> None:
         op.returned = time.monotonic()

@@ -35,6 +35,16 @@ def test_spellings_of_the_usual_data_set(setting: Any) -> None:
     assert choose(setting) == StorageChoice()
 
 
+@pytest.mark.parametrize("setting", ["vsam?share=nonrls", {"vsam": {"share": "NONRLS"}}])
+def test_a_data_set_may_have_one_writer_only(setting: Any) -> None:
+    assert choose(setting) == StorageChoice(attributes=Attributes(share="nonrls"))
+
+
+def test_shares_that_are_not_known_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"vsam\.share: expected rls or nonrls, got 'some'"):
+        choose("vsam?share=some")
+
+
 def test_the_usual_setting_is_one_of_them() -> None:
     assert choose(CachingConfig().storage) == StorageChoice()
 
