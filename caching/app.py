@@ -12,7 +12,6 @@ from aiohttp import web
 import plexmesh
 from caching import health, settings
 from caching.api import BASE, CachingApi, render
-from caching.backends.etcd.storage import EtcdStorage
 from caching.backends.in_memory import REMARK, InMemoryStorage
 from caching.backends.vsam import Place, VsamStorage
 from caching.calls import Calls
@@ -110,6 +109,8 @@ def new_storage(choice: StorageChoice, config: CachingConfig, events: Events, me
             log.warning("storage.not_shared", extra={"fields": {"remark": REMARK}})
         return InMemoryStorage(choice.limit, alone=alone, clock=clock)
     if choice.mode == "etcd":
+        from caching.backends.etcd.storage import EtcdStorage  # only who uses it pays for it
+
         etcd = EtcdStorage(
             choice.etcd,
             events,

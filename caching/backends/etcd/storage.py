@@ -18,9 +18,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, TypeVar
 
+from caching.backends.batches import Batches, Pending
 from caching.backends.etcd import client as etcd
 from caching.backends.etcd import records
-from caching.backends.batches import Batches, Pending
 from caching.backends.etcd.client import Doubtful, EtcdClient
 from caching.backends.etcd.commits import Commits, Remove, name_of
 from caching.backends.etcd.keys import Keys, Range, below
