@@ -29,13 +29,16 @@ lint: $(VENV)/installed-test ## style, types, and who may import whom
 # $(call debian,COMMAND,PACKAGES): root gets them; else they are named, and the tests that need them skip by name.
 define debian
 	@command -v $(1) >/dev/null || if [ "$$(id -u)" = 0 ]; then echo "installing the Debian packages $(2)"; \
-		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $(2) >/dev/null; \
+		apt-get -qq update && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $(2) >/dev/null; \
 		else echo "$(1) is missing, tests that need it are skipped: sudo apt-get install $(2)"; fi
 endef
 
 deps: $(VENV)/installed-test ## what the tests need besides Python packages
 	$(call debian,npm,nodejs npm)
 	$(call debian,chromium,chromium)
+	$(call debian,redis-server,redis-server)
+	$(call debian,etcd,etcd-server)
+	$(call debian,cc,gcc libc6-dev)
 	@! command -v npm >/dev/null || $(MAKE) -s --no-print-directory node_modules/installed
 
 node_modules/installed: package.json package-lock.json
@@ -47,11 +50,13 @@ bench: $(VENV)/installed-test ## measurements beside other people's software; re
 	$(BIN)/python -P -m bench.gateway
 	$(BIN)/python -P -m bench.registry
 	$(BIN)/python -P -m bench.eureka
+	$(BIN)/python -P -m bench.caching
 
-soak: $(VENV)/installed-test ## simulated histories and hostile clients for MINUTES (60) each, with new seeds each time; long streams
+soak: $(VENV)/installed-test ## simulated histories, hostile clients, broken stores for MINUTES (60) each, with new seeds each time; long streams
 	PLEXMESH_SIM_SECONDS=$$(($(MINUTES) * 60)) $(BIN)/pytest tests/sim -k more_histories -s --timeout 0
 	PLEXMESH_HOSTILE_SECONDS=$$(($(MINUTES) * 60)) $(BIN)/pytest tests/integration/test_gateway_hostile_soak.py -s
 	PLEXMESH_STREAM_MB=1024 $(BIN)/pytest tests/integration/test_gateway_streams.py -k long
+	PLEXMESH_NEMESIS_SECONDS=$$(($(MINUTES) * 60)) $(BIN)/pytest tests/integration/test_caching_nemesis.py -s --timeout 0
 
 test-ha: $(VENV)/installed-test ## compose on a real Docker engine: kill a container under load
 	PLEXMESH_HA=1 $(BIN)/pytest tests/ha -s

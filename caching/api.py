@@ -81,6 +81,8 @@ async def _read(request: web.Request, operation: Operation) -> Request:
         body = await request.read()
     except web.HTTPRequestEntityTooLarge as error:
         raise ValueTooLong(f"The body is longer than {request.client_max_size} bytes") from error
+    except web.RequestPayloadError as error:
+        raise BadInput("The body is not as the head says: its chunks, or its encoding") from error
     fields = {name.lower(): ", ".join(headers.getall(name)) for name in headers}
     return Request(owner, fields, request.query, request.match_info, body, request.rel_url.raw_path)
 

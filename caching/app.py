@@ -13,6 +13,7 @@ import plexmesh
 from caching import health, settings
 from caching.api import BASE, CachingApi, render
 from caching.backends.in_memory import REMARK, InMemoryStorage
+from caching.backends.redis.storage import RedisStorage
 from caching.backends.vsam import Place, VsamStorage
 from caching.calls import Calls
 from caching.clock import Clock
@@ -124,6 +125,20 @@ def new_storage(choice: StorageChoice, config: CachingConfig, events: Events, me
         )
         metrics.waiting(etcd.waiting)
         return etcd
+    if choice.mode == "redis":
+        redis = RedisStorage(
+            choice.redis,
+            events,
+            clock,
+            choice.limit,
+            sysplex=config.sysplex,
+            instance=config.instance,
+            write_deadline_s=config.write_deadline_s,
+            read_deadline_s=config.read_deadline_s,
+            committed=metrics.committed,
+        )
+        metrics.waiting(redis.waiting)
+        return redis
     place = Place(
         volume=config.data / "volume",
         name=choice.name,

@@ -3,6 +3,7 @@
     storage: vsam:PLEX.CACHE?size=10000&evictionStrategy=removeOldest&keyLength=128&recordLength=32760
     storage: inMemory
     storage: etcd://h1:2379,h2:2379,h3:2379/prefix?quotaEntries=10000
+    storage: redis+sentinel://user:password@h1:26379,h2:26379,h3:26379/mymaster?minReplicas=1
     storage: {mode: VSAM, size: 10000, evictionStrategy: reject, vsam: {name: //'PLEX.CACHE', recordLength: 4096}}
 
 `infinispan` means vsam here, with a warning: both are the store that survives. A text becomes the mapping it stands for
@@ -22,17 +23,24 @@ from urllib.parse import parse_qsl
 from caching.backends.etcd import settings as etcd_settings
 from caching.backends.etcd.settings import EtcdSettings
 from caching.backends.ksds import Attributes, Share
+from caching.backends.redis import settings as redis_settings
+from caching.backends.redis.settings import RedisSettings
 from caching.limits import Eviction, Limit
 from shared.errors import ConfigError, nearest
 
-Mode = Literal["vsam", "inMemory", "etcd"]
+Mode = Literal["vsam", "inMemory", "etcd", "redis"]
 
-MODES: Mapping[str, Mode] = {"vsam": "vsam", "inmemory": "inMemory", "infinispan": "vsam", "etcd": "etcd"}
-LATER = ("redis", "rediss", "redis+sentinel")
-SPELLED = ("vsam", "inMemory", "infinispan", "etcd", *LATER)
+MODES: Mapping[str, Mode] = {
+    "vsam": "vsam",
+    "inmemory": "inMemory",
+    "infinispan": "vsam",
+    "etcd": "etcd",
+    "redis": "redis",
+}
+SPELLED = ("vsam", "inMemory", "infinispan", "etcd", *redis_settings.SCHEMES)
 
-TOP = ("mode", "size", "evictionStrategy", "quotaEntries", "quotaBytes", "vsam", "etcd")
-ELSEWHERE = ("redis", "infinispan")
+TOP = ("mode", "size", "evictionStrategy", "quotaEntries", "quotaBytes", "vsam", "etcd", "redis")
+ELSEWHERE = ("infinispan",)
 """Sections for other modes; Zowe's packaged file has some of them whatever the mode is."""
 VSAM = ("name", "keyLength", "recordLength", "share")
 NOT_APPLICABLE = ("encoding",)
@@ -46,26 +54,31 @@ DATA_SET_NAME = re.compile(r"[A-Z#@$][A-Z0-9#@$-]{0,7}(\.[A-Z#@$][A-Z0-9#@$-]{0,
 
 @dataclass(frozen=True)
 class StorageChoice:
-    """`name` and `attributes` are the vsam data set's, `etcd` is etcd's; `notes` are to be warned about."""
+    """`name` and `attributes` are the vsam data set's, `etcd` and `redis` theirs; `notes` are to be warned about."""
 
     mode: Mode = "vsam"
     limit: Limit = field(default_factory=Limit)
     name: str = DEFAULT_NAME
     attributes: Attributes = field(default_factory=Attributes)
     etcd: EtcdSettings = field(default_factory=EtcdSettings)
+    redis: RedisSettings = field(default_factory=RedisSettings)
     notes: tuple[str, ...] = ()
 
 
 def choose(setting: str | Mapping[str, Any], where: str = "components.caching.storage") -> StorageChoice:
     """Raises ConfigError."""
-    tree = _from_text(setting) if isinstance(setting, str) else setting
+    tree = _from_text(setting, where) if isinstance(setting, str) else setting
     _check_keys(tree, (*TOP, *ELSEWHERE), where)
     mode, notes = _mode(tree.get("mode", "vsam"), where)
     section = _section(tree, "vsam", (*VSAM, *NOT_APPLICABLE), where)
     notes += [f"{where}.vsam.{key} does not apply here" for key in NOT_APPLICABLE if key in section]
     limit = _limit(tree, where)
+    if mode in ("etcd", "redis") and "size" in tree:
+        notes.append(f"{where}.size does not apply to {mode}; quotaEntries does")
+    if mode == "redis":
+        given, more = redis_settings.decode(_mapping(tree, "redis", where), f"{where}.redis")
+        return StorageChoice(mode=mode, limit=_of_each_owner(limit), redis=given, notes=(*notes, *more))
     if mode == "etcd":
-        notes += [f"{where}.size does not apply to etcd; quotaEntries does"] if "size" in tree else []
         found = etcd_settings.decode(_section(tree, "etcd", etcd_settings.KEYS, where), f"{where}.etcd")
         return StorageChoice(mode=mode, limit=_of_each_owner(limit), etcd=found, notes=tuple(notes))
     return StorageChoice(
@@ -78,14 +91,21 @@ def choose(setting: str | Mapping[str, Any], where: str = "components.caching.st
 
 
 def _section(tree: Mapping[str, Any], name: str, known: Iterable[str], where: str) -> Mapping[str, Any]:
+    below = _mapping(tree, name, where)
+    _check_keys(below, known, f"{where}.{name}")
+    return below
+
+
+def _mapping(tree: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
     below = tree.get(name)
     if below is not None and not isinstance(below, Mapping):
         raise ConfigError(f"{where}.{name}: expected keys and values, got {below!r}")
-    _check_keys(below or {}, known, f"{where}.{name}")
     return below or {}
 
 
-def _from_text(text: str) -> dict[str, Any]:
+def _from_text(text: str, where: str) -> dict[str, Any]:
+    if text.partition("://")[0].lower() in redis_settings.SCHEMES:
+        return redis_settings.tree_of(text, where)
     address, _, query = text.partition("?")
     scheme, _, name = address.partition(":")
     tree: dict[str, Any] = {"mode": scheme}
@@ -106,8 +126,6 @@ def _counted(query: str) -> dict[str, Any]:
 
 def _mode(given: object, where: str) -> tuple[Mode, list[str]]:
     word = str(given).lower()
-    if word in LATER:
-        raise ConfigError(f"{where}: {given} is not built yet; choose vsam or inMemory")
     if word not in MODES:
         raise ConfigError(f"{where}: unknown storage {given!r}{nearest(str(given), SPELLED)}")
     if word == "infinispan":

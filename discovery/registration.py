@@ -106,6 +106,6 @@ def readable(record: Record) -> bool:
     """Whether a record's body can be unpacked; a peer of another build may write what this one cannot read."""
     try:
         unpack(record.body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return False
     return True

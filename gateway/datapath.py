@@ -21,7 +21,6 @@ from gateway.dialing import Dialer
 from gateway.forwarding import Ids
 from gateway.health import Changed, Effect, Health, Probe
 from gateway.meters import Meters
-from gateway.outbox import Outbox
 from gateway.pickers import LeastRequests
 from gateway.pool import Dial, Pool
 from gateway.routes import Route
@@ -29,6 +28,7 @@ from gateway.snapshot import EMPTY, Endpoint, Snapshot, Upstream
 from gateway.sticky_table import StickyTable
 from gateway.ticker import Ticker
 from shared.events import Events
+from shared.outbox import Outbox
 
 if TYPE_CHECKING:
     from gateway.downstream import Downstream

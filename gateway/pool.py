@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 from gateway.config import GatewayConfig
 from gateway.dialing import OWN_FAULTS
 from gateway.meters import PoolMeter
-from gateway.outbox import Outbox
 from gateway.retries import Fault
 from gateway.snapshot import Endpoint
 from gateway.ticker import NEVER, Ticker
 from gateway.upstream import UpstreamConnection
+from shared.outbox import Outbox
 
 if TYPE_CHECKING:
     from gateway.exchange import Exchange

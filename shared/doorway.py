@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from shared.express import Desk, Express, Others
+from shared.outbox import Outbox
 from shared.stream import IDLE_S, Stream, Streams
 
 Beginnings = Mapping[bytes, Callable[[Streams], Stream]]
@@ -29,7 +30,7 @@ class Doorway:
     def __init__(self, others: Others, beginnings: Beginnings, idle_s: float = IDLE_S) -> None:
         self.others = others
         self.beginnings = beginnings
-        self.streams = Streams(idle_s)
+        self.streams = Streams(idle_s, Outbox(asyncio.get_running_loop()))
 
     def __call__(self) -> asyncio.Protocol:
         return Arrival(self)

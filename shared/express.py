@@ -29,6 +29,7 @@ from typing import NamedTuple, Protocol
 from aiohttp.tcp_helpers import tcp_keepalive
 
 from shared.answer import Answer
+from shared.outbox import Outbox
 from shared.stream import Stream, Streams
 
 Others = Callable[[], asyncio.Protocol]
@@ -186,7 +187,7 @@ class Express(Stream):
         assert self._answer is not None
         given = self._answer(bytes(data[end:whole]))
         if isinstance(given, Answer):
-            write(self._transport, given)
+            write(self._transport, given, self._streams.outbox)
         else:
             self._later = asyncio.get_running_loop().create_task(self._await(given))
         return whole
@@ -197,7 +198,7 @@ class Express(Stream):
         self._later = None
         self._silent = 0
         if not self._gone:
-            write(self._transport, answer)
+            write(self._transport, answer, self._streams.outbox)
             self._go_on()
 
     def _await_body(self, data: bytes | bytearray, whole: int) -> None:
@@ -257,16 +258,24 @@ class Express(Stream):
             self._later = None
 
 
-def write(transport: asyncio.Transport, answer: Answer) -> None:
+def write(transport: asyncio.Transport, answer: Answer, outbox: Outbox | None = None) -> None:
+    """Small answers with those of others, at the end of this turn of the loop."""
     head = _head(answer.status, answer.media, int(time.time()))
     if answer.headers:
         head += b"".join(f"{name}: {value}\r\n".encode() for name, value in answer.headers.items())
-    if answer.status in (204, 304):
-        transport.write(head + b"\r\n")
-    elif len(answer.body) < COPIED_BYTES:
-        transport.write(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(answer.body), answer.body))
-    else:
+    if len(answer.body) >= COPIED_BYTES:
+        if outbox is not None:
+            outbox.flush()
         transport.writelines((b"%bContent-Length: %d\r\n\r\n" % (head, len(answer.body)), answer.body))
+        return
+    if answer.status in (204, 304):
+        data = head + b"\r\n"
+    else:
+        data = b"%bContent-Length: %d\r\n\r\n%b" % (head, len(answer.body), answer.body)
+    if outbox is None:
+        transport.write(data)
+    else:
+        outbox.put(transport, data)
 
 
 @lru_cache(maxsize=64)

@@ -23,6 +23,21 @@ def setup(service: str, lpar: str, handler: logging.Handler | None = None) -> No
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.server").addFilter(_without_quotes)
+
+
+MALFORMED = {"HttpProcessingError", "RequestPayloadError"}
+"""What aiohttp raises for a request that is no HTTP; by name, because not every process needs aiohttp."""
+
+
+def _without_quotes(record: logging.LogRecord) -> bool:
+    """aiohttp logs such a request as if it were a defect of ours, with a trace that quotes it: maybe a secret."""
+    error = record.exc_info[1] if record.exc_info else None
+    if MALFORMED.intersection(each.__name__ for each in type(error).__mro__):
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.exc_info = None
+        record.fields = {"why": type(error).__name__}
+    return True
 
 
 class _Form(logging.Formatter):

@@ -8,14 +8,18 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
+from shared.outbox import Outbox
+
 IDLE_S = 60.0
 
 
 class Streams:
     """Those that are open. `idle_s`: one on which nothing comes for one to two times as long has no patience left."""
 
-    def __init__(self, idle_s: float = IDLE_S) -> None:
+    def __init__(self, idle_s: float = IDLE_S, outbox: Outbox | None = None) -> None:
+        """`outbox`: small answers go through it, else at once."""
         self.idle_s = idle_s
+        self.outbox = outbox
         self.open: set[Stream] = set()
 
     def __len__(self) -> int:
@@ -49,6 +53,7 @@ class Stream(asyncio.Protocol):
         self.end()
 
     def end(self) -> None:
+        self._flush()
         self._forget()
         if self._transport is not None:
             self._transport.close()
@@ -56,10 +61,15 @@ class Stream(asyncio.Protocol):
     def hand_over(self, to: asyncio.Protocol, said: bytes) -> None:
         """The connection is another's from now on; `said` is what it begins with."""
         assert self._transport is not None
+        self._flush()
         self._forget()
         self._transport.set_protocol(to)
         to.connection_made(self._transport)
         to.data_received(said)
+
+    def _flush(self) -> None:
+        if self._streams.outbox is not None:
+            self._streams.outbox.flush()
 
     def _forget(self) -> None:
         self._streams.open.discard(self)

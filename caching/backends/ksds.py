@@ -21,6 +21,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Literal
 
@@ -34,6 +35,9 @@ SPACE = 9
 TAIL_AT = {ENTRY: SPACE, ITEM: SPACE + 4}
 WRITE_ID = 64
 """Bytes of the longest write id: room for it is asked for always, so that a value's limit is its own affair."""
+
+SPACES = 4096
+"""Beginnings of keys that are remembered: there are few owners, and many keys."""
 
 FORMAT = 2
 HEADER = struct.Struct(">BQQqBHhHIHH")
@@ -61,6 +65,7 @@ class Attributes:
     share: Share = "rls"
 
 
+@lru_cache(maxsize=SPACES)
 def space(owner: str, map: str | None = None, *, items: bool = False) -> bytes:
     """What all keys of an owner's entries begin with; of one of its lists; with `items`, of all its lists."""
     if map is not None:

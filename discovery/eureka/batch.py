@@ -68,7 +68,7 @@ def decode_items(body: bytes) -> list[Item | None]:
         raw = _raw.decode(body).replication_list
     except msgspec.ValidationError as error:
         raise BadInput(f'replication batch: expected {{"replicationList": [{{...}}]}}: {error}') from error
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unparsable(error) from error
     return [_read(each) for each in raw]
 
@@ -81,7 +81,7 @@ def decode_responses(body: bytes, expected: int) -> Sequence[Response]:
     """Raises BadInput: not one response for each item."""
     try:
         found = _responses.decode(body).response_list
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadInput(f'replication answer: expected {{"responseList": [{{...}}]}}: {error}') from error
     if len(found) != expected:
         raise BadInput(f"responseList: {len(found)} responses, expected {expected}, one for each item")
@@ -91,5 +91,5 @@ def decode_responses(body: bytes, expected: int) -> Sequence[Response]:
 def _read(raw: msgspec.Raw) -> Item | None:
     try:
         return _item.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

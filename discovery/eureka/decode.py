@@ -48,7 +48,7 @@ def decode_json(body: bytes, app: str) -> Registration:
     """Raises BadInput, Unparsable."""
     try:
         document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unparsable(error) from error
     instance = document.get("instance") if isinstance(document, dict) else None
     if not isinstance(instance, dict):

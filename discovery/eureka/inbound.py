@@ -151,6 +151,6 @@ def listed(body: bytes) -> list[msgspec.Raw]:
     """The instances of a server's list, still in JSON: there may be many. Raises BadInput."""
     try:
         apps = _list.decode(body).applications.application
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadInput(f'list: expected {{"applications": {{"application": [...]}}}}: {error}') from error
     return [instance for app in apps for instance in app.instance]

@@ -206,7 +206,7 @@ class Peer:
     def _take(self, instance: msgspec.Raw) -> bool:
         try:
             found = _instance.decode(instance)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
         return self._inbound.take(found, clock.now())
 

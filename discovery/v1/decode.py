@@ -37,7 +37,7 @@ def instances(data: bytes) -> tuple[list[NewInstance], bool]:
         if many and _probe.decode(data).instances is msgspec.UNSET:
             many = False
         found = _many.decode(data).instances if many else [_one.decode(data)]
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _refusal(error, data, NewInstances if many else NewInstance) from error
     for index, each in enumerate(found):
         fault = each.fault()
@@ -51,7 +51,7 @@ def keys(data: bytes) -> list[str]:
     """Raises BadInput."""
     try:
         return _beats.decode(data).keys
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _refusal(error, data, Beats) from error
 
 
@@ -94,7 +94,7 @@ def _refusal(error: Exception, data: bytes, shape: type[msgspec.Struct]) -> BadI
     """msgspec says where and what it expected; the value and our own words are added."""
     try:
         document = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError) as malformed:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as malformed:
         return BadInput(f"body: expected JSON: {malformed}")
     found = _AT.fullmatch(str(error))
     text, path = (found.group(1), found.group(2) or "") if found else (str(error), "")

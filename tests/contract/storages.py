@@ -20,12 +20,15 @@ from caching.backends.etcd.settings import EtcdSettings
 from caching.backends.etcd.storage import EtcdStorage
 from caching.backends.in_memory import InMemoryStorage
 from caching.backends.ksds import Attributes
+from caching.backends.redis.settings import Node, RedisSettings
+from caching.backends.redis.storage import RedisStorage
 from caching.backends.vsam import Place, VsamStorage
 from caching.clock import Clock
 from caching.limits import Limit
 from caching.storage import Storage
 from shared.events import Events
 from tests.servers.etcd import Etcd, etcd
+from tests.servers.redis import PORT, RedisNode, redis_node
 
 N = os.getpid() % 250 + 1
 
@@ -115,6 +118,31 @@ class EtcdBench:
         return EtcdStorage(settings, events, self.clock, limit, sysplex="TESTPLEX", instance=name)
 
 
+class RedisBench:
+    """One server for the whole run; each bench is a sysplex of its own."""
+
+    _server: RedisNode | None = None
+    _numbers = itertools.count()
+
+    def __init__(self) -> None:
+        self.clock = SetClock()
+        self.server = RedisBench.started()
+        self.sysplex = f"BENCH{next(RedisBench._numbers)}"
+
+    @classmethod
+    def started(cls) -> RedisNode:
+        if cls._server is None:
+            stack = contextlib.ExitStack()
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="redis-"))
+            cls._server = stack.enter_context(redis_node(Path(folder), f"127.0.94.{N}"))
+            atexit.register(stack.close)
+        return cls._server
+
+    def new(self, limit: Limit) -> RedisStorage:
+        settings, events = RedisSettings(Node(self.server.host, PORT)), Events(logging.getLogger("test"))
+        return RedisStorage(settings, events, self.clock, limit, sysplex=self.sysplex, instance="test")
+
+
 @contextlib.asynccontextmanager
 async def _vsam(folder: Path) -> AsyncIterator[Bench]:
     yield VsamBench(folder)
@@ -130,9 +158,15 @@ async def _etcd(folder: Path) -> AsyncIterator[Bench]:
     yield EtcdBench()
 
 
+@contextlib.asynccontextmanager
+async def _redis(folder: Path) -> AsyncIterator[Bench]:
+    yield RedisBench()
+
+
 BENCHES: dict[str, Callable[[Path], AbstractAsyncContextManager[Bench]]] = {
     "vsam": _vsam,
     "inMemory": _in_memory,
     "etcd": _etcd,
+    "redis": _redis,
 }
 """By the name of the backend; the folder is the test's own."""

@@ -22,7 +22,7 @@ from caching.refusals import Changed, Exists, Full, Missing
 from caching.storage import Storage
 from caching.writes import Delete
 from tests.contract.calls import clear, delete, entries, evict, get, maps, put
-from tests.contract.storages import Bench, EtcdBench, InMemoryBench, VsamBench
+from tests.contract.storages import Bench, EtcdBench, InMemoryBench, RedisBench, VsamBench
 
 SIZE = 4
 BYTES = 700
@@ -253,6 +253,15 @@ class EvictingEtcdHistory(EtcdHistory):
     eviction = "removeOldest"
 
 
+class RedisHistory(ReopenedHistory):
+    def new_bench(self, folder: Path) -> Bench:
+        return RedisBench()
+
+
+class EvictingRedisHistory(RedisHistory):
+    eviction = "removeOldest"
+
+
 def history(machine: type[History], examples: int) -> type:
     case = machine.TestCase
     case.settings = settings(
@@ -270,3 +279,5 @@ TestVsam = history(VsamHistory, 12)
 TestVsamEvicting = history(EvictingVsamHistory, 12)
 TestEtcd = history(EtcdHistory, 8)
 TestEtcdEvicting = history(EvictingEtcdHistory, 8)
+TestRedis = history(RedisHistory, 12)
+TestRedisEvicting = history(EvictingRedisHistory, 12)

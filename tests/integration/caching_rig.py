@@ -1,6 +1,6 @@
 """Caching instances as processes of their own, without a sysplex around them: one per LPAR, on one volume.
 
-Their addresses lie in 127.0.80.x to 127.0.81.x, an etcd's in 127.0.89.x, and depend on our pid, so that two test runs
+Their addresses lie in 127.0.80.x to 127.0.81.x, a server's in 127.0.89.x, and depend on our pid, so that two test runs
 do not meet.
 """
 
@@ -27,6 +27,7 @@ import yaml
 from yarl import URL
 
 from tests.servers.etcd import etcd
+from tests.servers.redis import redis_node
 
 N = os.getpid() % 250 + 1
 PORT = 7555
@@ -180,7 +181,7 @@ def instances(*all: Instance) -> Iterator[None]:
                 each.kill()
 
 
-BACKENDS = ("vsam", "inMemory", "etcd")
+BACKENDS = ("vsam", "inMemory", "etcd", "redis")
 """The REST interface is tested over each of them."""
 
 
@@ -195,11 +196,15 @@ def served(backend: str, folder: Path, query: str = "", **caching: Any) -> Itera
 
 @contextmanager
 def _address(backend: str, folder: Path) -> Iterator[str]:
-    if backend != "etcd":
+    host = f"127.0.89.{N}"
+    if backend == "etcd":
+        with etcd(folder, [host]) as server:
+            yield f"etcd://{server.members[0].endpoint}/test"
+    elif backend == "redis":
+        with redis_node(folder, host) as node:
+            yield node.url
+    else:
         yield backend
-        return
-    with etcd(folder, [f"127.0.89.{N}"]) as server:
-        yield f"etcd://{server.members[0].endpoint}/test"
 
 
 class Reply(NamedTuple):

@@ -256,7 +256,9 @@ async def test_ready_health_and_metrics(client: Client) -> None:
     assert (answer.status, health["status"]) == (200, "UP")
     assert health["components"]["storage"]["status"] == "UP"
     assert health["components"]["storage"]["details"]["colour"] == "green"
-    assert health["components"]["identity"]["details"]["colour"] == "yellow"
+    identity = health["components"]["identity"]["details"]
+    assert (identity["colour"], identity["identity"]) == ("yellow", "trustedHeaders")
+    assert "X-CS-Service-ID" in identity["why"][0]
     async with client.session.get(f"{base}/metrics") as answer:
         text = await answer.text()
     assert 'plexmesh_caching_operations_total{kind="create",outcome="ok"}' in text

@@ -230,7 +230,7 @@ async def test_a_full_volume_is_told_as_507_and_room_made_is_used(tmp_path: Path
     [
         ({"storage": {"mode": "VSAM", "vsam": {"keyLength": 64}}}, ["keyLength 128", "says 64"]),
         ({"storage": {"mode": "VSAM", "vsam": {"recordLength": 4096}}}, ["recordLength 32760", "says 4096"]),
-        ({"storage": "redis://127.0.0.1:6379"}, ["redis is not built yet"]),
+        ({"storage": "redis://127.0.0.1:0"}, ["masterNodeUri: expected"]),
         ({"storage": "vsma:X"}, ["did you mean 'vsam'?"]),
         ({"storge": "vsam"}, ["did you mean 'storage'?"]),
         ({"compat": {"oversizeStatus": 200}}, ["oversizeStatus: expected 413 or 400"]),

@@ -124,7 +124,23 @@ def test_heads_that_no_client_sends(instance: Instance, line: bytes, fields: byt
     assert "Traceback" not in instance.logged
 
 
-@pytest.mark.parametrize("target", [b"/cache/\xff", b"/cache?prefix=\xff", b"/cache/a b"])
-def test_targets_that_are_none(instance: Instance, target: bytes) -> None:
-    head = b"GET %b%b HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-CS-Service-ID: a\r\n\r\n" % (BASE.encode(), target)
-    assert ask_raw(instance, head)[0] == 400
+MALFORMED = [
+    (b"GET", b"/cache/\xff", b"", b""),
+    (b"GET", b"/cache?prefix=\xff", b"", b""),
+    (b"GET", b"/cache/a b", b"", b""),
+    (b"PUT", b"/cache/k", b"Transfer-Encoding: chunked\r\n", b"s3cr3t\r\n"),
+    (b"PUT", b"/cache/k", b"Transfer-Encoding: chunked\r\n", b"6\r\ns3cr3ts3cr3t\r\n0\r\n\r\n"),
+    (b"PUT", b"/cache/k", b"Content-Encoding: gzip\r\nContent-Length: 6\r\n", b"s3cr3t"),
+    (b"PUT", b"/cache/k", b"Content-Length: s3cr3t\r\n", b""),
+    (b"PUT", b"/cache/k", b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n", b"s3cr3t"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "fields", "body"), MALFORMED)
+def test_what_is_no_http_is_refused_and_not_quoted_in_the_log(
+    instance: Instance, method: bytes, path: bytes, fields: bytes, body: bytes
+) -> None:
+    line = b"%b %b%b HTTP/1.1\r\n" % (method, BASE.encode(), path)
+    assert ask_raw(instance, line + b"Host: x\r\nX-CS-Service-ID: a\r\n" + fields + b"\r\n" + body)[0] == 400
+    assert SECRET not in instance.logged
+    assert "Traceback" not in instance.logged

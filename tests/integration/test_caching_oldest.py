@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import aiohttp
 import pytest
 
-from tests.integration.caching_rig import BACKENDS, Caller, Instance, apoll, served
+from tests.integration.caching_rig import BACKENDS, Caller, Instance, served
 
 QUOTA = "quotaEntries=5&quotaBytes=1000"
 
@@ -79,18 +79,6 @@ async def test_an_item_is_paid_for_with_entries_only_if_bytes_are_lacking(me: Ca
     assert [await item(me, key) for key in "jklm"] == [201] * 4
     assert await item(me, "n") == 507
     assert await me.keys() == set("bcde")
-
-
-async def test_what_has_expired_gives_way_before_the_oldest(me: Caller) -> None:
-    await fill(me)
-    assert await put(me, "e", query="?ttlSeconds=1") == 204
-
-    async def expired() -> bool:
-        return (await me.ask("GET", "/cache/e")).status == 404
-
-    await apoll("the entry expires", expired)
-    assert await put(me, "f") == 201
-    assert await me.keys() == set("abcdf")
 
 
 async def test_a_repeat_costs_nobody_anything(me: Caller) -> None:

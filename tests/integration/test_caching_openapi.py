@@ -32,7 +32,7 @@ from tests.integration.caching_rig import NO_PROXY, PORT, Instance, served
 
 MADE = document(OPERATIONS, "0", BASE)
 DOCUMENT = schemathesis.openapi.from_dict(MADE)
-FEW = settings(max_examples=15, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=10, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 ACCEPTED = [CHECKS.get_one("positive_data_acceptance")]
 """Not held against an instance: what is well-formed may be refused all the same (no such key, another ETag)."""
@@ -42,9 +42,9 @@ UNKNOWN = "x-schemathesis-unknown-property"
 """A field of the head that nobody knows is no reason to refuse, whatever Schemathesis thinks."""
 
 
-@pytest.fixture(scope="module", params=["vsam", "inMemory"])
-def instance(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    with served(request.param, tmp_path_factory.mktemp("caching"), "quotaEntries=50") as made:
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    with served("vsam", tmp_path_factory.mktemp("caching"), "quotaEntries=50") as made:
         yield made
 
 

@@ -73,9 +73,9 @@ async def test_a_write_without_one_clears_it(me: Caller, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("ttl", [0, -1, YEAR_S + 1, 10**20, "1.5", "", "+1", "1e3", " ", "x", "٣"])
-async def test_bounds(me: Caller, way: str, ttl: object) -> None:
-    assert await write(me, way, ttl) == 400
+async def test_bounds(me: Caller, way: str) -> None:
+    for ttl in (0, -1, YEAR_S + 1, 10**20, "1.5", "", "+1", "1e3", " ", "x", "٣"):
+        assert await write(me, way, ttl) == 400, ttl
     assert await me.keys() == set()
 
 

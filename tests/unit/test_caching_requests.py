@@ -134,7 +134,7 @@ def test_times_to_live(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0", "-1", "+1", " 1", "1 ", "1.0", "1e3", "x", "²", "٣", str(LONGEST_TTL_S + 1), "9" * 99]
+    "text", ["", "0", "-1", "+1", " 1", "1 ", "1.0", "1e3", "x", "²", "٣", str(LONGEST_TTL_S + 1), "9" * 5_000]
 )
 def test_what_is_no_time_to_live(text: str) -> None:
     for asked in (request(query={"ttlSeconds": text}), request(X_Cache_TTL=text)):
@@ -207,7 +207,7 @@ def test_pages() -> None:
     assert requests.page(request(query={"prefix": ""})) == Page("", None, 1000)
     assert requests.page(request(query={"after": ""})) == Page("", "", 1000)
     assert requests.page(request(query={"prefix": "ü", "after": "a", "limit": "007"})) == Page("ü", "a", 7)
-    for limit in ("0", "1001", "", "-1", "1.0", "٣", "000000001999999", "9" * 50):
+    for limit in ("0", "1001", "", "-1", "1.0", "٣", "000000001999999", "9" * 5_000):
         with pytest.raises(BadInput, match="limit"):
             requests.page(request(query={"limit": limit}))
 

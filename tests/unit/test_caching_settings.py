@@ -76,8 +76,6 @@ def test_keys_of_zowe_that_do_not_apply_are_told() -> None:
 @pytest.mark.parametrize(
     ("setting", "says"),
     [
-        ("redis://h:6379", "redis is not built yet"),
-        ({"mode": "redis"}, "redis is not built yet"),
         ("vsma:X", "unknown storage 'vsma' (did you mean 'vsam'?)"),
         ("", "unknown storage ''"),
         ({"mode": "inMemry"}, "did you mean 'inMemory'?"),

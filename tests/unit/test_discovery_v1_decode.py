@@ -64,6 +64,7 @@ def test_an_id_that_could_not_be_a_path_is_refused(id: str) -> None:
     [
         b"",
         b"\xff",
+        b'{"service": "\xff"}',
         b'{"port": "x", garbage',
         DEEP,
         b'{"x": ' + DEEP,

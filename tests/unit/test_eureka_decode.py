@@ -94,7 +94,9 @@ def test_what_cannot_be_understood_is_refused_by_name(changes: dict[str, Any], t
     assert str(refused.value).startswith(text)
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"app": "BASKET"}', b'{"instance": 1}'])
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[]", b'{"app": "BASKET"}', b'{"instance": 1}', b'{"instance": {"app": "\xff"}}']
+)
 def test_what_is_no_register_body_is_refused(data: bytes) -> None:
     with pytest.raises(BadInput, match="cannot parse request body"):
         decode_json(data, "BASKET")

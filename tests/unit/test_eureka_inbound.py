@@ -307,6 +307,11 @@ def test_what_is_no_json_is_unparsable(registry: Registry, body: bytes) -> None:
         Inbound(registry).answer(body, 0.0)
 
 
+def test_an_item_that_is_no_utf8_is_unreadable(registry: Registry) -> None:
+    body = b'{"replicationList": [{"appName": "\xff", "id": "x", "action": "Heartbeat"}]}'
+    assert json.loads(Inbound(registry).answer(body, 0.0)) == {"responseList": [UNREADABLE]}
+
+
 def test_fields_of_newer_servers_are_passed_over(registry: Registry) -> None:
     more = registering(given(), somethingNew={"a": [1]})
     assert statuses(registry, more) == [200]
