@@ -13,7 +13,6 @@ import plexmesh
 from caching import health, settings
 from caching.api import BASE, CachingApi, render
 from caching.backends.in_memory import REMARK, InMemoryStorage
-from caching.backends.redis.storage import RedisStorage
 from caching.backends.vsam import Place, VsamStorage
 from caching.calls import Calls
 from caching.clock import Clock
@@ -126,6 +125,8 @@ def new_storage(choice: StorageChoice, config: CachingConfig, events: Events, me
         metrics.waiting(etcd.waiting)
         return etcd
     if choice.mode == "redis":
+        from caching.backends.redis.storage import RedisStorage
+
         redis = RedisStorage(
             choice.redis,
             events,

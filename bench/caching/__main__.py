@@ -7,10 +7,11 @@ import asyncio
 import contextlib
 import os
 import platform
+import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from bench.gateway.rounds import say
 from bench.gateway.table import shown
 from bench.gateway.wrk import Rate
 from tests.servers.etcd import etcd
+from tests.servers.redis import PORT, redis_node
 
 N = os.getpid() % 250 + 1
 STORES = ("vsam", "redis", "etcd")
@@ -33,6 +35,7 @@ GOALS = {
     ("redis", "PUT"): (5_000, None), ("etcd", "GET"): (2_500, None), ("etcd", "PUT"): (1_500, None),
 }  # fmt: skip
 """Requests per second of one core, and the 99th percentile in ms."""
+PROGRAMS = {"vsam": "", "redis": "redis-server", "etcd": "etcd"}
 NAIVE_THERE = {"GET": 24_987, "PUT": 21_518}
 """What the bare server (naive.py) did on the machine the goals were set on."""
 
@@ -68,10 +71,10 @@ async def main(arguments: argparse.Namespace) -> None:
         async with started(memory):
             without = await measured(memory, scripts, arguments.seconds)
         for store in arguments.only:
+            if (program := PROGRAMS[store]) and not shutil.which(program):
+                say(f"{store}: skipped, {program} is missing: apt-get install {program}")
+                continue
             with address_of(store, folder) as (storage, bare_rates):
-                if not storage:
-                    say(f"{store}: skipped, its server is missing")
-                    continue
                 process = services.instance(store, f"127.0.99.{N}", storage, cores.proxy, folder)
                 async with started(process):
                     ours = await measured(process, scripts, arguments.seconds)
@@ -82,7 +85,7 @@ async def main(arguments: argparse.Namespace) -> None:
 
 
 @contextlib.contextmanager
-def address_of(store: str, folder: Path) -> Iterator[tuple[str, object]]:
+def address_of(store: str, folder: Path) -> Iterator[tuple[str, Callable[[int], Awaitable[bare.Rates]]]]:
     """The storage setting of a store that is up, and a function of the seconds that measures it bare."""
     if store == "vsam":
 
@@ -102,6 +105,13 @@ def address_of(store: str, folder: Path) -> Iterator[tuple[str, object]]:
                 return {kind: each.requests / (each.duration_us / 1e6) for kind, each in done.items()}
 
             yield f"etcd://{','.join(servers.endpoints)}", at_leader
+    else:
+        with redis_node(folder, f"127.0.94.{N}") as node:
+
+            async def at_server(seconds: int) -> bare.Rates:
+                return await bare.redis(node.host, PORT)
+
+            yield node.url, at_server
 
 
 def row(store: str, kind: str, ours: Rate, without: Rate, least: Rate, rates: bare.Rates) -> list[str]:

@@ -19,7 +19,7 @@ NAIVE = Path(__file__).with_name("naive.py")
 
 def instance(name: str, host: str, storage: str, cores: Cores, folder: Path) -> Process:
     """On that store."""
-    place = folder / name
+    place = folder / f"instance-{name}"
     place.mkdir()
     file = place / "plexmesh.yaml"
     tree = {

@@ -290,6 +290,9 @@ class Writer:
 
     def __init__(self, session: aiohttp.ClientSession, instance: Instance, name: str, workers: int = 8) -> None:
         self.acknowledged: list[str] = []
+        self.acknowledged_at: dict[str, float] = {}
+        self.longest_gap_s = 0.0
+        """Between two acknowledged writes."""
         self.tried: set[str] = set()
         self.refused: dict[str, int] = {}
         """Key → status, for answers that say the write was not done."""
@@ -330,7 +333,11 @@ class Writer:
             async with answer:
                 await answer.read()
             if answer.status == 201:
+                now = time.monotonic()
+                last = self.acknowledged_at[self.acknowledged[-1]] if self.acknowledged else now
+                self.longest_gap_s = max(self.longest_gap_s, now - last)
                 self.acknowledged.append(key)
+                self.acknowledged_at[key] = now
             else:
                 self.refused[key] = answer.status
             async with self._news:

@@ -11,9 +11,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.integration.caching_rig import Instance, Writer, each_opens, held, instances, openers, poll
+from tests.integration.caching_rig import Instance, N, Writer, each_opens, held, instances, openers, poll
 from tests.nemesis import power
 from tests.nemesis.run import run
+from tests.servers.redis import trio
 
 ROUNDS = 60
 MUTANT = Path(__file__).parents[1] / "nemesis" / "mutant.py"
@@ -90,3 +91,33 @@ def test_four_who_define_open_and_end_a_data_set_at_once(tmp_path: Path, guard: 
     if guard == "none":
         with contextlib.closing(sqlite3.connect(tmp_path / f"ROUND{ROUNDS - 1}")) as connection:
             assert connection.execute("SELECT entries FROM counters").fetchone() == (4,)
+
+
+# --- the replicas a primary must have
+
+
+@pytest.mark.parametrize("min_replicas", [1, 0])
+async def test_a_primary_that_was_frozen_and_comes_back_when_there_is_another(
+    tmp_path: Path, min_replicas: int
+) -> None:
+    """A client that has not heard of the new primary writes to the old one, until that is told to follow."""
+    with trio(tmp_path, [f"127.0.{part}.{N}" for part in (111, 113, 114)], min_replicas=min_replicas) as servers:
+        old = servers.primary
+        knowing = Instance(tmp_path, 1, storage=servers.url)
+        stale = Instance(tmp_path, 2, storage=old.url)
+        with instances(knowing, stale):
+            knowing.up()
+            stale.up()
+            await asyncio.to_thread(old.freeze)
+            await asyncio.to_thread(poll, "there is another", lambda: servers.primary is not old)
+            old.thaw()
+            async with aiohttp.ClientSession() as session:
+                writer = Writer(session, stale, "w")
+                await asyncio.to_thread(poll, "the old one follows", lambda: old.ask("ROLE")[0] == b"slave", 30)
+                await writer.stop()
+                found = await held(session, knowing)
+    lost = set(writer.acknowledged) - found.keys()
+    print(
+        f"min-replicas {min_replicas}: {len(writer.acknowledged)} acknowledged by the old one, {len(lost)} of them lost"
+    )
+    assert bool(lost) == (min_replicas == 0)

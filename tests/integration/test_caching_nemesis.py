@@ -10,16 +10,19 @@ import asyncio
 import contextlib
 import os
 import random
+import time
 from pathlib import Path
 
+import aiohttp
 import pytest
 
-from tests.integration.caching_rig import Instance, instances
+from tests.integration.caching_rig import Instance, Writer, held, instances, poll
 from tests.nemesis.run import Fault, Report, run
 from tests.servers.etcd import Etcd, etcd
+from tests.servers.redis import trio
 
 N = os.getpid() % 250 + 1
-SECONDS = float(os.environ.get("PLEXMESH_NEMESIS_SECONDS", "8"))
+SECONDS = float(os.environ.get("PLEXMESH_NEMESIS_SECONDS", "5"))
 SEED = int(os.environ.get("PLEXMESH_NEMESIS_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 SEEDS = [1, SEED]
 
@@ -71,7 +74,7 @@ async def test_vsam_loses_nothing_and_stays_in_order(tmp_path: Path, seed: int) 
             each.up()
         faults = faults_of_instances(made) + faults_of_volumes(made)
         report = await run([each.url for each in made], faults, seed=seed, seconds=SECONDS)
-    assert_sound(report, acknowledged=300)
+    assert_sound(report, acknowledged=150)
 
 
 # --- etcd
@@ -101,7 +104,7 @@ def faults_of_members(servers: Etcd) -> list[Fault]:
     return [("kill leader", kill_leader), ("freeze leader", freeze_leader), ("freeze follower", freeze_another)]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", [SEED])
 async def test_etcd_loses_nothing_and_stays_in_order(tmp_path: Path, seed: int) -> None:
     with etcd(tmp_path, [f"127.0.{91 + n}.{N}" for n in range(3)]) as servers:
         made = [Instance(tmp_path, n, storage=f"etcd://{','.join(servers.endpoints)}") for n in (1, 2)]
@@ -109,5 +112,39 @@ async def test_etcd_loses_nothing_and_stays_in_order(tmp_path: Path, seed: int) 
             for each in made:
                 each.up()
             faults = faults_of_members(servers) + faults_of_instances(made)
-            report = await run([each.url for each in made], faults, seed=seed, seconds=SECONDS + 2)
+            report = await run([each.url for each in made], faults, seed=seed, seconds=SECONDS + 3)
     assert_sound(report, acknowledged=100)
+
+
+# --- redis, which may lose what was acknowledged just before a failover
+
+WINDOW_S = 2.0
+"""min-replicas-max-lag (1 s) and the second that the replicas' reports are apart: what is lost was acknowledged so
+shortly before its primary was lost."""
+
+
+@pytest.mark.parametrize("how", ["kill", "freeze"])
+async def test_redis_loses_nothing_but_what_was_acknowledged_shortly_before(tmp_path: Path, how: str) -> None:
+    with trio(tmp_path, [f"127.0.{part}.{N}" for part in (115, 116, 117)]) as servers:
+        made = [Instance(tmp_path, n, storage=servers.url) for n in (1, 2)]
+        with instances(*made):
+            for each in made:
+                each.up()
+            async with aiohttp.ClientSession() as session:
+                writers = [Writer(session, each, each.lpar, workers=4) for each in made]
+                await writers[0].acknowledges(200)
+                before = time.monotonic()
+                old = servers.primary
+                await asyncio.to_thread(old.kill if how == "kill" else old.freeze)
+                await asyncio.to_thread(poll, "there is another", lambda: servers.primary is not old)
+                old.thaw()
+                for writer in writers:
+                    await writer.acknowledges(len(writer.acknowledged) + 100)
+                    await writer.stop()
+                found = await held(session, made[0])
+    lost = [key for writer in writers for key in writer.acknowledged if key not in found]
+    late = [key for writer in writers for key in lost if writer.acknowledged_at.get(key, before) < before - WINDOW_S]
+    acknowledged = sum(len(writer.acknowledged) for writer in writers)
+    gap = max(writer.longest_gap_s for writer in writers)
+    print(f"{how}: {acknowledged} acknowledged, {len(lost)} lost, at most {gap:.2f} s without a write")
+    assert late == []

@@ -1,4 +1,4 @@
-"""Sessions of a service that keeps no state, while one LPAR after the other is lost: through the mesh, as users have it.
+"""Sessions of a service that keeps no state, while one LPAR after the other is lost: through the mesh, as users do.
 
 Prints, for each loss, the longest any session had to wait for its next good answer.
 """

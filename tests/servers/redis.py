@@ -114,7 +114,7 @@ class Trio:
 
 
 @contextmanager
-def redis_node(folder: Path, host: str, **options: object) -> Iterator[RedisNode]:
+def redis_node(folder: Path, host: str, **options: Any) -> Iterator[RedisNode]:
     made = RedisNode(folder, host, **options)
     try:
         yield made.up()

@@ -8,6 +8,7 @@ Source: Redis' "Guidelines for Redis clients with support for Redis Sentinel".
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from redis import exceptions as theirs
@@ -27,20 +28,23 @@ SENTINEL_S = 0.4
 
 
 class Address:
-    def __init__(self, settings: RedisSettings, client_name: str) -> None:
+    def __init__(self, settings: RedisSettings, client_name: str, seen: Callable[[Node], None]) -> None:
+        """`seen` is told where the master is, each time it is asked for or connected to."""
         self._settings = settings
         self._client_name = client_name
+        self._seen = seen
         self._sentinel = _sentinel(settings) if settings.sentinels else None
 
     async def find(self) -> Node:
         """The master's, as it is known now. Raises Unavailable."""
-        if self._sentinel is None:
-            return self._settings.node
-        try:
-            host, port = await self._sentinel.discover_master(self._settings.master)
-        except (theirs.RedisError, OSError) as error:
-            raise Unavailable(f"no sentinel names a living master {self._settings.master!r}") from error
-        return Node(host, port)
+        node = self._settings.node
+        if self._sentinel is not None:
+            try:
+                node = Node(*await self._sentinel.discover_master(self._settings.master))
+            except (theirs.RedisError, OSError) as error:
+                raise Unavailable(f"no sentinel names a living master {self._settings.master!r}") from error
+        self._seen(node)
+        return node
 
     async def check_name(self) -> None:
         """Raises ConfigError when sentinels answer and none knows the master's name."""

@@ -131,6 +131,7 @@ class Lane:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
+        await asyncio.sleep(0)  # what the loop has heard of the connection is told first, and more calls come along
         while self._waiting or self._away_since is not None:
             connection = await self._connected()
             if connection is None:

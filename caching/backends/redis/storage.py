@@ -87,7 +87,8 @@ class RedisStorage:
         self._keys = Keys(sysplex)
         self._write_deadline_s = write_deadline_s
         self._read_deadline_s = read_deadline_s
-        self._address = Address(settings, "".join(each if each.isalnum() else "-" for each in f"plexmesh-{instance}"))
+        client_name = "".join(each if each.isalnum() else "-" for each in f"plexmesh-{instance}")
+        self._address = Address(settings, client_name, self._master_is)
         connect = self._address.connect
         self._reads = Lane(connect, patience_s=read_deadline_s)
         self._writes = Lane(connect, patience_s=write_deadline_s, done=committed)
@@ -338,7 +339,7 @@ class RedisStorage:
 
     async def _look(self) -> None:
         """Raises Unavailable."""
-        self._moved_to(await self._address.find())
+        await self._address.find()
         try:
             info = await self._probes.ask("INFO", within_s=PROBE_S)
             try:
@@ -352,8 +353,9 @@ class RedisStorage:
         self._facts = guards.facts(info, configs)
         self._of_sentinels = await self._address.remarks()
 
-    def _moved_to(self, master: Node) -> None:
-        """Connections to another one are given up: it may be frozen, or go on as if nothing had happened."""
+    def _master_is(self, master: Node) -> None:
+        """Connections to another one are given up at once, whoever has heard of it first: it may be frozen, or go on as
+        if nothing had happened."""
         if self._master is not None and master != self._master:
             self._events.emit("storage.master_changed", before=str(self._master), now=str(master))
             for lane in (self._reads, self._writes, self._probes):
