@@ -46,6 +46,8 @@ def middleware(render: Render = render_problem) -> Middleware:
             return render(error.status, str(error))
         except msgspec.ValidationError as error:
             return render(400, str(error))
+        except web.RequestPayloadError:
+            return render(400, "the body is not as the head says it is")
         except web.HTTPRequestEntityTooLarge as error:
             return render(413, error.text or "the body is too large")
         except web.HTTPException as error:

@@ -221,6 +221,11 @@ async def test_too_large_a_body_is_refused(one: Node, length: int | None) -> Non
 # --- heartbeats
 
 
+async def test_a_body_that_is_not_as_its_head_says_is_refused(one: Node) -> None:
+    status, body = await one.ask("POST", "instances", b"no gzip", headers={"Content-Encoding": "gzip"})
+    assert (status, body["detail"]) == (400, "the body is not as the head says it is")
+
+
 async def test_heartbeats_are_counted_by_what_becomes_of_them(one: Node, two: Node) -> None:
     await one.register(*(an("beating", f"i{n}") for n in range(30)))
     await two.register(an("beating", "far"))
