@@ -19,6 +19,8 @@ Their texts name keys and owners, never a value.
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 from caching.entries import Name
 from shared.errors import Conflict, NotFound, PlexmeshError, TooLarge
 
@@ -58,6 +60,11 @@ class VolumeFull(Full):
 class Corrupt(PlexmeshError):
     key: bytes = b""
     """Where the record stands, once that is known."""
+
+    @property
+    def digest(self) -> str:
+        """Of the key, for logs: a key may say more than a log should hold."""
+        return blake2b(self.key, digest_size=8).hexdigest()
 
 
 class OutcomeUnknown(PlexmeshError):

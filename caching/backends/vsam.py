@@ -332,8 +332,8 @@ class VsamStorage:
             self._events.emit("storage.writes_resumed", data_set=self._place.name)
 
     def _damaged(self, error: Corrupt) -> Corrupt:
-        """Said by the key's bytes: they hold the name at most, and never the value."""
-        fields = {"data_set": self._place.name, "key": error.key.hex(), "why": str(error)}
+        """Said by a digest of the key, and never the value."""
+        fields = {"data_set": self._place.name, "digest": error.digest, "why": str(error)}
         log.error("record.damaged", extra={"fields": fields})
         return Corrupt("The record of this key is damaged; delete all entries of the service, or restore the data set")
 

@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 
 from tests.integration.caching_rig import Instance, Writer, held, instances, poll
+from tests.nemesis.link import Link, link
 from tests.nemesis.run import Fault, Report, run
 from tests.servers.etcd import Etcd, etcd
 from tests.servers.redis import trio
@@ -104,15 +105,57 @@ def faults_of_members(servers: Etcd) -> list[Fault]:
     return [("kill leader", kill_leader), ("freeze leader", freeze_leader), ("freeze follower", freeze_another)]
 
 
+def faults_of_links(links: list[list[Link]]) -> list[Fault]:
+    """`links`: of each instance, one to each member. One at least goes on passing, so that each instance can work."""
+
+    def some(rng: random.Random) -> list[Link]:
+        return rng.sample(rng.choice(links), 2)
+
+    async def cut(rng: random.Random) -> None:
+        chosen = some(rng)
+        for each in chosen:
+            each.cut()
+        await asyncio.sleep(rng.uniform(0.2, 1.0))
+        for each in chosen:
+            each.heal()
+
+    async def deafen(rng: random.Random) -> None:
+        chosen = some(rng)
+        for each in chosen:
+            each.deafen()
+        await asyncio.sleep(rng.uniform(0.5, 1.5))
+        for each in chosen:
+            each.heal()
+
+    async def slow(rng: random.Random) -> None:
+        chosen = some(rng)
+        for each in chosen:
+            each.slow(rng.uniform(0.01, 0.2))
+        await asyncio.sleep(rng.uniform(0.5, 1.5))
+        for each in chosen:
+            each.heal()
+
+    return [("cut links", cut), ("deaf links", deafen), ("slow links", slow)]
+
+
 @pytest.mark.parametrize("seed", [SEED])
 async def test_etcd_loses_nothing_and_stays_in_order(tmp_path: Path, seed: int) -> None:
     with etcd(tmp_path, [f"127.0.{91 + n}.{N}" for n in range(3)]) as servers:
-        made = [Instance(tmp_path, n, storage=f"etcd://{','.join(servers.endpoints)}") for n in (1, 2)]
-        with instances(*made):
+        async with contextlib.AsyncExitStack() as stack:
+            links, made = [], []
+            for n in (1, 2):
+                places = [(f"127.0.{121 + 3 * (n - 1) + m}.{N}", 2379) for m in range(3)]
+                towards = [member.address for member in servers.members]
+                links.append(
+                    [await stack.enter_async_context(link(*a, b)) for a, b in zip(places, towards, strict=True)]
+                )
+                storage = ",".join(f"{host}:{port}" for host, port in places)
+                made.append(Instance(tmp_path, n, storage=f"etcd://{storage}"))
+            stack.enter_context(instances(*made))
             for each in made:
-                each.up()
-            faults = faults_of_members(servers) + faults_of_instances(made)
-            report = await run([each.url for each in made], faults, seed=seed, seconds=SECONDS + 3)
+                await asyncio.to_thread(each.up)
+            faults = faults_of_members(servers) + faults_of_instances(made) + faults_of_links(links)
+            report = await run([each.url for each in made], faults, seed=seed, seconds=SECONDS + 6)
     assert_sound(report, acknowledged=100)
 
 

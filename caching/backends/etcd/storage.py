@@ -357,7 +357,8 @@ class EtcdStorage:
             self._events.emit("storage.writes_resumed")
 
     def _damaged(self, key: bytes, error: Corrupt) -> Corrupt:
-        log.error("record.damaged", extra={"fields": {"key": key.hex(), "why": str(error)}})
+        error.key = key
+        log.error("record.damaged", extra={"fields": {"digest": error.digest, "why": str(error)}})
         return Corrupt("The record of this key is damaged; delete all entries of the service, or restore the store")
 
     @staticmethod

@@ -195,7 +195,8 @@ class RedisStorage:
         try:
             return records.decode(name, await self._read("HMGET", key, *records.FIELDS, within_s=within_s))
         except Corrupt as error:
-            log.error("record.damaged", extra={"fields": {"key": key.hex(), "why": str(error)}})
+            error.key = key
+            log.error("record.damaged", extra={"fields": {"digest": error.digest, "why": str(error)}})
             raise Corrupt("The record of this key is damaged; delete all entries of the service") from error
 
     async def page(
