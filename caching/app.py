@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -28,6 +29,10 @@ from shared.doorway import Doorway, short_ways
 from shared.errors import PlexmeshError, Unavailable
 from shared.events import Events
 from shared.lifecycle import Lifecycle
+
+if TYPE_CHECKING:
+    from caching.backends.etcd.storage import EtcdStorage
+    from caching.backends.redis.storage import RedisStorage
 
 log = logging.getLogger("plexmesh.caching")
 
@@ -108,39 +113,10 @@ def new_storage(choice: StorageChoice, config: CachingConfig, events: Events, me
         if not alone:
             log.warning("storage.not_shared", extra={"fields": {"remark": REMARK}})
         return InMemoryStorage(choice.limit, alone=alone, clock=clock)
-    if choice.mode == "etcd":
-        from caching.backends.etcd.storage import EtcdStorage  # only who uses it pays for it
-
-        etcd = EtcdStorage(
-            choice.etcd,
-            events,
-            clock,
-            choice.limit,
-            sysplex=config.sysplex,
-            instance=config.instance,
-            write_deadline_s=config.write_deadline_s,
-            read_deadline_s=config.read_deadline_s,
-            committed=metrics.committed,
-        )
-        metrics.waiting(etcd.waiting)
-        return etcd
-    if choice.mode == "redis":
-        # here and not above: its library takes 0.1 s and 6 MB, which only those are to pay who use it
-        from caching.backends.redis.storage import RedisStorage
-
-        redis = RedisStorage(
-            choice.redis,
-            events,
-            clock,
-            choice.limit,
-            sysplex=config.sysplex,
-            instance=config.instance,
-            write_deadline_s=config.write_deadline_s,
-            read_deadline_s=config.read_deadline_s,
-            committed=metrics.committed,
-        )
-        metrics.waiting(redis.waiting)
-        return redis
+    if choice.mode in ("etcd", "redis"):
+        server = new_server_storage(choice, config, events, clock, metrics)
+        metrics.waiting(server.waiting)
+        return server
     place = Place(
         volume=config.data / "volume",
         name=choice.name,
@@ -159,6 +135,26 @@ def new_storage(choice: StorageChoice, config: CachingConfig, events: Events, me
     storage = VsamStorage(place, events, clock, metrics.committed)
     metrics.waiting(storage.waiting)
     return storage
+
+
+def new_server_storage(
+    choice: StorageChoice, config: CachingConfig, events: Events, clock: Clock, metrics: CachingMetrics
+) -> EtcdStorage | RedisStorage:
+    """Their libraries take time and memory, which only those are to pay who use them; so they are imported here."""
+    shared: dict[str, Any] = {
+        "sysplex": config.sysplex,
+        "instance": config.instance,
+        "write_deadline_s": config.write_deadline_s,
+        "read_deadline_s": config.read_deadline_s,
+        "committed": metrics.committed,
+    }
+    if choice.mode == "etcd":
+        from caching.backends.etcd.storage import EtcdStorage
+
+        return EtcdStorage(choice.etcd, events, clock, choice.limit, **shared)
+    from caching.backends.redis.storage import RedisStorage
+
+    return RedisStorage(choice.redis, events, clock, choice.limit, **shared)
 
 
 async def opened(storage: Storage, lifecycle: Lifecycle) -> bool:

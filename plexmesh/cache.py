@@ -15,11 +15,12 @@ Source: the REST interface of Zowe's Caching Service, with the ETags, raw bodies
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -98,9 +99,11 @@ class Cache:
             query += "" if after is None else f"&after={quote(after, safe='')}"
             answer = await self._tries.call("GET", f"/cache?{query}")
             _check(answer, prefix)
-            for key, view in json.loads(answer.body).items():
-                after = key
-                yield _of_view(view)
+            with _understood(answer):
+                found = [_of_view(view) for view in json.loads(answer.body).values()]
+            for each in found:
+                yield each
+            after = found[-1].key if found else after
             if "Link" not in answer.headers:
                 return
 
@@ -217,12 +220,22 @@ def _check(answer: Answer, key: str) -> None:
         raise Refused(answer.status, answer.why())
 
 
+@contextlib.contextmanager
+def _understood(answer: Answer) -> Iterator[None]:
+    """Whoever answers at that address may be something else."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise Refused(answer.status, "this is no answer of a caching service") from error
+
+
 def _cached(key: str, answer: Answer) -> Cached:
-    expires = answer.headers.get("Expires")
-    expires_at = parsedate_to_datetime(expires) if expires else None
-    if answer.headers.get("X-Cache-Form") == "raw":
-        return Cached(key, answer.body, answer.etag or "", answer.headers.get("Content-Type", ""), expires_at)
-    return Cached(key, json.loads(answer.body).get("value", "").encode(), answer.etag or "", "", expires_at)
+    with _understood(answer):
+        expires = answer.headers.get("Expires")
+        expires_at = parsedate_to_datetime(expires) if expires else None
+        if answer.headers.get("X-Cache-Form") == "raw":
+            return Cached(key, answer.body, answer.etag or "", answer.headers.get("Content-Type", ""), expires_at)
+        return Cached(key, json.loads(answer.body).get("value", "").encode(), answer.etag or "", "", expires_at)
 
 
 def _of_view(view: dict[str, str]) -> Cached:

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from tests.integration.caching_rig import BACKENDS, Caller, Instance, served
+from tests.integration.test_caching_quotas import fill, item, put
 
 QUOTA = "quotaEntries=5&quotaBytes=1000"
 
@@ -23,20 +24,6 @@ def instance(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 async def me(instance: Instance) -> AsyncIterator[Caller]:
     async with aiohttp.ClientSession() as session:
         yield Caller(session, instance)
-
-
-async def put(me: Caller, key: str, size: int = 1, query: str = "") -> int:
-    """`size`: bytes of key and value."""
-    return (await me.ask("PUT", f"/cache/{key}{query}", b"v" * (size - len(key)))).status
-
-
-async def fill(me: Caller, size: int = 1) -> None:
-    for key in "abcde":
-        assert await put(me, key, size) == 201
-
-
-async def item(me: Caller, key: str, size: int = 1) -> int:
-    return (await me.ask("POST", "/cache-list/m", {"key": key, "value": "v" * (size - len(key))})).status
 
 
 async def test_the_one_written_longest_ago_gives_way(me: Caller) -> None:

@@ -113,6 +113,18 @@ async def test_an_answer_is_an_answer(status: int, error: type[Exception]) -> No
     assert len(script.seen) == 2
 
 
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"value": 1}', b'"text"'])
+async def test_what_is_no_answer_of_a_caching_service_is_refused(body: bytes) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=body)
+
+    async with scripted(answer) as (cache, _):
+        with pytest.raises(Refused, match="no answer of a caching service"):
+            await cache.get("k")
+        with pytest.raises(Refused):
+            assert [each async for each in cache.entries()]
+
+
 # --- how it ends when the time is over
 
 
