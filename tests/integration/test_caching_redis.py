@@ -5,24 +5,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from caching.backends.redis import scripts
+from caching.backends.redis.keys import Keys
 from caching.backends.redis.scripts import LONGEST_VALUE
 from caching.backends.redis.storage import RedisStorage
 from caching.conditions import ABSENT
+from caching.entries import Name
 from caching.limits import Limit
-from caching.refusals import Corrupt, Exists, Missing, OutcomeUnknown, ValueTooLong, VolumeFull
+from caching.refusals import Corrupt, Exists, Full, Missing, OutcomeUnknown, ValueTooLong, VolumeFull
 from caching.settings import choose
+from caching.writes import Delete
 from shared.errors import ConfigError, Unavailable
 from shared.events import Events
-from tests.contract.calls import clear, create, delete, entries, get, put, put_item, replace
+from tests.contract.calls import clear, create, delete, entries, get, items, put, put_item, replace
 from tests.contract.storages import SetClock
 from tests.integration.caching_rig import ME, Instance, apoll, instances
 from tests.nemesis.link import link
+from tests.servers.process import needed, until
 from tests.servers.redis import PORT, RedisNode, redis_node
 
 N = os.getpid() % 250 + 1
@@ -42,7 +48,9 @@ def server(tmp_path: Path) -> Iterator[RedisNode]:
 async def new() -> AsyncIterator[New]:
     made: list[RedisStorage] = []
 
-    def new_one(url: str = f"redis://{HOST}", limit: Limit | None = None, **more: object) -> RedisStorage:
+    def new_one(
+        url: str | dict[str, object] = f"redis://{HOST}", limit: Limit | None = None, **more: object
+    ) -> RedisStorage:
         usual = {"sysplex": "TEST", "instance": "test", "write_deadline_s": 1.0, "read_deadline_s": 5.0}
         events, clock = Events(logging.getLogger("test")), SetClock()
         made.append(RedisStorage(choose(url).redis, events, clock, limit or Limit(None), **(usual | more)))  # type: ignore[arg-type]
@@ -250,6 +258,28 @@ async def test_a_user_who_may_not_ask_for_the_configuration_is_remarked(server: 
     assert PASSWORD not in str(storage.details())
 
 
+async def test_over_tls_the_server_has_to_prove_itself(tmp_path: Path, new: New) -> None:
+    pem, subject = tmp_path / "server.pem", ["-subj", "/CN=redis", "-addext", f"subjectAltName=IP:{HOST}"]
+    command = [needed("openssl", "openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    files = ["-nodes", "-days", "2", "-keyout", str(pem), "-out", str(tmp_path / "ca.pem")]
+    await asyncio.to_thread(subprocess.run, [*command, *files, *subject], check=True, capture_output=True)
+    tls = {"port": 0, "tls-port": PORT, "tls-key-file": pem, "tls-cert-file": tmp_path / "ca.pem"}
+    server = RedisNode(tmp_path, HOST, **tls, **{"tls-ca-cert-file": tmp_path / "ca.pem", "tls-auth-clients": "no"})
+    try:
+        server.start()
+        await asyncio.to_thread(until, "it listens", server.listens)
+        with pytest.raises(Unavailable, match="certificate"):
+            await new(f"rediss://{HOST}").open()
+        section = {"masterNodeUri": HOST, "ssl": {"enabled": True, "trustStore": str(tmp_path / "ca.pem")}}
+        storage = new({"mode": "redis", "redis": section})
+        await storage.open()
+        await put(storage, "me", "k", b"v" * 100_000)
+        assert len((await get(storage, "me", "k")).value) == 100_000
+        await storage.close()
+    finally:
+        server.kill()
+
+
 # --- damaged, odd, long
 
 
@@ -326,7 +356,43 @@ async def test_what_has_expired_is_swept_and_counted(server: RedisNode, new: New
     assert server.ask("DBSIZE") == before - 240 - 2 * 3  # x, m and the list's index go too
 
 
+async def test_a_list_is_evicted_of_what_was_seen_and_not_of_what_was_written_meanwhile(storage: RedisStorage) -> None:
+    seen = [await put_item(storage, "me", "list", key, b"0") for key in ("a", "b")]
+    await put_item(storage, "me", "list", "a", b"1")
+    command = scripts.drop(Keys("TEST"), "me", seen, SetClock().now_ms())
+    assert await storage._writes.ask(*command, within_s=1.0) == [b"removed", 1]
+    assert [each.value for each in await items(storage, "me", "list")] == [b"1"]
+
+
+async def test_a_write_that_does_not_grow_fits_into_a_quota_made_smaller(storage: RedisStorage, new: New) -> None:
+    await put(storage, "me", "k", b"v" * 100)
+    smaller = new(limit=Limit(None, owner_bytes=10))
+    await smaller.open()
+    await put(smaller, "me", "k", b"v" * 99)
+    with pytest.raises(Full):
+        await put(smaller, "me", "k", b"v" * 100)
+
+
 # --- the server and what is kept there, from outside
+
+
+async def test_nothing_is_left_of_what_has_gone(server: RedisNode, storage: RedisStorage) -> None:
+    """However it went: deleted, replaced by what stays, cleared, evicted for room."""
+    for key in ("deleted", "stays", "cleared"):
+        await put(storage, "me", key, b"v", ttl_ms=60_000)
+        await put(storage, "me", key, b"v", map="list", ttl_ms=60_000)
+    await delete(storage, "me", "deleted")
+    await storage.write(Delete(Name("me", "deleted", "list")))
+    await put(storage, "me", "stays", b"v")
+    await put_item(storage, "me", "list", "stays", b"v")
+    base = "plexmesh:TEST:{2:me}:"
+    assert server.ask("ZRANGE", f"{base}k", 0, -1) == [b"cleared", b"stays"]
+    assert server.ask("ZRANGE", f"{base}a", 0, -1) == [b"cleared", b"stays"]  # in the order of their writes
+    assert server.ask("ZRANGE", f"{base}x", 0, -1) == [b"ecleared", b"i4:listcleared"]
+    await clear(storage, "me")
+    left = {f"{base}u", f"{base}m", f"{base}x", f"{base}l4:list", f"{base}i4:listcleared", f"{base}i4:liststays"}
+    assert {each.decode() for each in server.ask("KEYS", f"{base}*")} == left
+    assert server.ask("ZRANGE", f"{base}x", 0, -1) == [b"i4:listcleared"]
 
 
 async def test_over_rest_with_a_password_that_is_nowhere_to_be_seen(tmp_path: Path) -> None:
