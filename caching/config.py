@@ -12,7 +12,7 @@ from shared.config import ServiceConfig, setting
 class CachingConfig(ServiceConfig):
     port: int = setting(7555, "port of this instance")
     storage: str | dict[str, Any] = setting(
-        "vsam:PLEX.CACHE", "where entries are kept: vsam:NAME, etcd://…, inMemory, or Zowe's mapping {mode, size, …}"
+        "vsam:PLEX.CACHE", "where entries are kept: vsam:NAME, redis://…, etcd://…, inMemory, or Zowe's mapping"
     )
     identity: str = setting(
         "trustedHeaders", "who calls is who X-CS-Service-ID says, unproven; the only way there is without TLS"

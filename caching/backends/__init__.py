@@ -2,6 +2,8 @@
 
     in_memory    per instance, gone with it; for tests and single instances
 
+    etcd, redis  packages of their own: real servers; batches: calls that wait together go together
+
     vsam         the store of a sysplex, a simulated KSDS: one SQLite file on the shared volume (simulated: the data
                  set; real: every lock, commit and sync)
       ksds         keys and records as bytes (core)

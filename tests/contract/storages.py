@@ -91,6 +91,10 @@ class InMemoryBench:
         return InMemoryStorage(limit, alone=True, clock=self.clock)
 
 
+PATIENT = {"write_deadline_s": 20.0, "read_deadline_s": 20.0}
+"""Of servers that have to sync a disk which other tests use as well."""
+
+
 class EtcdBench:
     """One server for the whole run; each bench is below a prefix of its own."""
 
@@ -115,7 +119,7 @@ class EtcdBench:
     def new(self, limit: Limit) -> Storage:
         settings = EtcdSettings(tuple(self.server.endpoints), self._prefix)
         name, events = f"LPAR{next(self._instances)}", Events(logging.getLogger("test"))
-        return EtcdStorage(settings, events, self.clock, limit, sysplex="TESTPLEX", instance=name)
+        return EtcdStorage(settings, events, self.clock, limit, sysplex="TESTPLEX", instance=name, **PATIENT)
 
 
 class RedisBench:
@@ -140,7 +144,7 @@ class RedisBench:
 
     def new(self, limit: Limit) -> RedisStorage:
         settings, events = RedisSettings(Node(self.server.host, PORT)), Events(logging.getLogger("test"))
-        return RedisStorage(settings, events, self.clock, limit, sysplex=self.sysplex, instance="test")
+        return RedisStorage(settings, events, self.clock, limit, sysplex=self.sysplex, instance="test", **PATIENT)
 
 
 @contextlib.asynccontextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -268,6 +268,7 @@ def history(machine: type[History], examples: int) -> type:
         max_examples=examples,
         stateful_step_count=25,
         deadline=None,
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes minutes where servers are asked
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     return case
