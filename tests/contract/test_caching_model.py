@@ -187,7 +187,7 @@ class History(RuleBasedStateMachine):
         held = [each for each in self.of(owner, items=True) if each.name.map == map and each.value == OLD]
         live = [each for each in held if not self.expired(each)]
         assert len(live) <= self.runner.run(evict(self.storage, owner, map, "rules")) <= len(held)
-        for each in held:
+        for each in live:  # one that has expired is nowhere, and may be counted still
             del self.model[each.name]
 
     @rule(owner=OWNERS, key=KEYS)
