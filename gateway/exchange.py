@@ -165,8 +165,11 @@ class Exchange:
             else:
                 self._try(now)
         else:
-            why = f"none of the {upstream.known} instances of {upstream.service} can be called"
-            self._refuse(503, why, NO_INSTANCE[0], reason="no instance")
+            self._refuse_for_lack()
+
+    def _refuse_for_lack(self) -> None:
+        why = f"none of the {self.upstream.known} instances of {self.upstream.service} can be called"
+        self._refuse(503, why, NO_INSTANCE[0], reason="no instance")
 
     def _accept_early(self) -> None:
         self.client.write(early_upgrade.accepting(self.fields, b""))
@@ -195,9 +198,7 @@ class Exchange:
         self.upstream = path.upstream(self.upstream)
         self.client.resume(FOR_CONNECT)
         if not self.upstream.endpoints:
-            self._refuse(
-                503, f"no instance of {self.upstream.service} can be called", NO_INSTANCE[0], reason="no instance"
-            )
+            self._refuse_for_lack()
             return
         self._preferred = path.preferred(self.upstream, instance) if instance else ""
         if not self._preferred:

@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from launcher import lock, place
+from shared.command import DONE, NOT_AS_WANTED, exit_code, said
 from shared.errors import ConfigError, NotFound, PlexmeshError, Unavailable, nearest
 
 if TYPE_CHECKING:
     from launcher.control import Control
     from shared import wire
 
-DONE, NOT_AS_WANTED, USAGE, NO_SYSPLEX = 0, 1, 2, 3
+NO_SYSPLEX = 3
 
 DOWN_WITHIN_S = 45.0
 STATUS_WITHIN_S = 5.0
@@ -51,28 +52,12 @@ class NoSysplex(PlexmeshError):
 
 def main(args: list[str] | None = None) -> int:
     """The exit code."""
-    try:
-        if sys.version_info < (3, 11):  # noqa: UP036 - run from a clone, nothing else has checked it
-            raise ConfigError(f"Python 3.11 or later is needed, this is {sys.version.split()[0]}")
-        return int(cli.main(args, prog_name="plexmesh", standalone_mode=False) or DONE)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return USAGE
-    except click.ClickException as error:
-        return _said(error.format_message(), USAGE)
-    except (click.Abort, KeyboardInterrupt):
-        return _said("interrupted", NOT_AS_WANTED)
-    except (ConfigError, NotFound) as error:
-        return _said(str(error), USAGE)
-    except NoSysplex as error:
-        return _said(str(error), NO_SYSPLEX)
-    except PlexmeshError as error:
-        return _said(str(error), NOT_AS_WANTED)
+    return exit_code(cli, args, "plexmesh", first=_check_python, codes={NoSysplex: NO_SYSPLEX})
 
 
-def _said(text: str, code: int) -> int:
-    click.echo(f"plexmesh: {text}", err=True)
-    return code
+def _check_python() -> None:
+    if sys.version_info < (3, 11):  # noqa: UP036 - run from a clone, nothing else has checked it
+        raise ConfigError(f"Python 3.11 or later is needed, this is {sys.version.split()[0]}")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -219,7 +204,7 @@ def register_command(
     try:
         return register.register(target, command)
     except register.NotStarted as error:
-        return _said(str(error), error.code)
+        return said(str(error), error.code)
 
 
 def _order(action: str, help: str) -> None:
@@ -240,7 +225,7 @@ def _order(action: str, help: str) -> None:
             click.echo(f"{name}: {'killed' if action == 'kill' else done.state}")
             return DONE
         missing = [f"{each.name} is {each.state} ({'; '.join(each.why)})" for each in parts if each.state != "ready"]
-        return _said(f"{name}: {', '.join(missing)}", NOT_AS_WANTED)
+        return said(f"{name}: {', '.join(missing)}", NOT_AS_WANTED)
 
 
 _order("kill", "Kill every process of an LPAR with SIGKILL, or one component (its launcher starts that again).")

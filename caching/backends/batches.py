@@ -19,7 +19,7 @@ WAITING = 1024
 
 
 class Pending(Generic[T]):
-    """A call, and the future of its outcome. Who has given up on it is left out of the next batch."""
+    """A call that waits, the future of its outcome, and whether it was taken into a batch, so that it may be done."""
 
     __slots__ = ("call", "future", "taken")
 
@@ -43,7 +43,8 @@ class Batches(Generic[T]):
         work: Callable[[Sequence[Pending[T]]], Awaitable[None]],
         take: Callable[[deque[Pending[T]]], list[Pending[T]]],
     ) -> None:
-        """`work` settles all of a batch; `take` removes what is to go together from those that wait."""
+        """`work` settles all of a batch; `take` removes what is to go together from those that wait. Who has given up
+        is left out."""
         self._work = work
         self._take = take
         self._waiting: deque[Pending[T]] = deque()

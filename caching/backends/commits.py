@@ -22,6 +22,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from caching.backends.batches import WAITING, Pending
 from caching.backends.data_set import DataSet
 from caching.backends.lock import LockFile
 from caching.clock import Clock
@@ -32,18 +33,6 @@ from shared.errors import PlexmeshError, Unavailable
 log = logging.getLogger("plexmesh.caching")
 
 BATCH = 256
-WAITING = 1024
-"""Writes that may wait; one more is refused at once."""
-
-
-class Pending:
-    """A write and the future of its outcome, which belongs to the event loop."""
-
-    __slots__ = ("future", "write")
-
-    def __init__(self, write: Write[Any], future: asyncio.Future[Any]) -> None:
-        self.write = write
-        self.future = future
 
 
 class Committer:
@@ -62,7 +51,7 @@ class Committer:
         self._clock = clock
         self._committed = committed
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[Pending] = deque()
+        self._waiting: deque[Pending[Write[Any]]] = deque()
         self._news = threading.Condition()
         self._closing = False
         self._blocked_since: float | None = None
@@ -72,7 +61,7 @@ class Committer:
 
     # --- on the loop
 
-    def submit(self, write: Write[Any]) -> Pending:
+    def submit(self, write: Write[Any]) -> Pending[Write[Any]]:
         pending = Pending(write, self._loop.create_future())
         with self._news:
             if len(self._waiting) >= WAITING:
@@ -81,7 +70,7 @@ class Committer:
             self._news.notify()
         return pending
 
-    def withdraw(self, pending: Pending) -> bool:
+    def withdraw(self, pending: Pending[Write[Any]]) -> bool:
         """True: it waited still, and will never be applied."""
         with self._news, contextlib.suppress(ValueError):
             self._waiting.remove(pending)
@@ -129,10 +118,10 @@ class Committer:
         started = time.monotonic()
         with self._locked():
             batch = self._take()
-            results = self._results(data_set, [each.write for each in batch])
+            results = self._results(data_set, [each.call for each in batch])
         self._tell(self._settle, batch, results, time.monotonic() - started)
 
-    def _take(self) -> list[Pending]:
+    def _take(self) -> list[Pending[Write[Any]]]:
         with self._news:
             return [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
 
@@ -168,13 +157,8 @@ class Committer:
         else:
             self.opened.set_result(result)
 
-    def _settle(self, batch: Sequence[Pending], results: Sequence[Any], seconds: float) -> None:
+    def _settle(self, batch: Sequence[Pending[Write[Any]]], results: Sequence[Any], seconds: float) -> None:
         if batch:
             self._committed(len(batch), seconds)
         for pending, result in zip(batch, results, strict=True):
-            if pending.future.done():
-                continue
-            if isinstance(result, Exception):
-                pending.future.set_exception(result)
-            else:
-                pending.future.set_result(result)
+            pending.settle(result)

@@ -39,6 +39,7 @@ from caching.backends.openers import HOLDS, Opener
 from caching.backends.output import Output
 from caching.backends.pages import Asked
 from caching.backends.status import StatusArea
+from caching.backends.trouble import Trouble
 from caching.capabilities import Capabilities
 from caching.clock import Clock
 from caching.entries import Entry, Name, Usage
@@ -124,7 +125,7 @@ class VsamStorage:
         self._lists = ThreadPoolExecutor(1, thread_name_prefix="caching lists")
         self._lists_waiting = 0
         self._volume_remark: str | None = None
-        self._trouble: str | None = None
+        self._trouble = Trouble(events, data_set=place.name)
 
     # --- its life
 
@@ -203,8 +204,12 @@ class VsamStorage:
 
     def remarks(self) -> list[str]:
         blocked = [self._who_holds_it()] if self._blocked() else []
-        refused = [f"the last write was refused: {self._trouble}"] if self._trouble else []
-        return [*([self._volume_remark] if self._volume_remark else []), *refused, *blocked, *self._for_input_only()]
+        return [
+            *([self._volume_remark] if self._volume_remark else []),
+            *self._trouble.remarks(),
+            *blocked,
+            *self._for_input_only(),
+        ]
 
     def details(self) -> dict[str, object]:
         place = self._place
@@ -296,7 +301,7 @@ class VsamStorage:
         if self._blocked():
             raise Unavailable(f"{self._who_holds_it()}; nothing was changed")
         for why in self._for_input_only():
-            raise self._in_trouble(Unavailable(f"{why}; nothing was changed"))
+            raise self._trouble.begins(Unavailable(f"{why}; nothing was changed"))
         pending = self._committer.submit(write)
         try:
             async with asyncio.timeout(self._place.write_deadline_s):
@@ -305,12 +310,12 @@ class VsamStorage:
             if not pending.future.cancelled():
                 answered: T = pending.future.result()  # in the very moment of the time-out
                 return answered
-            raise self._in_trouble(self._too_late(self._committer.withdraw(pending))) from error
+            raise self._trouble.begins(self._too_late(self._committer.withdraw(pending))) from error
         except (VolumeFull, Unavailable, OutcomeUnknown) as error:
-            raise self._in_trouble(error) from error
+            raise self._trouble.begins(error) from error
         except Corrupt as error:
             raise self._damaged(error) from error
-        self._out_of_trouble()
+        self._trouble.ends()
         return outcome
 
     def _too_late(self, withdrawn: bool) -> PlexmeshError:
@@ -318,18 +323,7 @@ class VsamStorage:
             return Unavailable(f"{self._who_holds_it()}; nothing was changed")
         return OutcomeUnknown("The volume is slow to confirm the write; it may or may not be applied")
 
-    # --- trouble: said once when it begins and once when it ends
-
-    def _in_trouble(self, error: PlexmeshError) -> PlexmeshError:
-        if self._trouble is None:
-            self._events.emit("storage.writes_refused", data_set=self._place.name, why=str(error))
-        self._trouble = str(error)
-        return error
-
-    def _out_of_trouble(self) -> None:
-        if self._trouble is not None:
-            self._trouble = None
-            self._events.emit("storage.writes_resumed", data_set=self._place.name)
+    # --- trouble
 
     def _damaged(self, error: Corrupt) -> Corrupt:
         """Said by a digest of the key, and never the value."""

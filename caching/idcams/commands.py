@@ -23,32 +23,15 @@ from caching.idcams.load import Load, Loaded
 from caching.idcams.opened import KINDS, Presence, beside, names, opened, presence, require
 from caching.limits import Limit
 from shared import config
-from shared.errors import ConfigError, Conflict, NotFound, PlexmeshError
+from shared.command import DONE, NOT_AS_WANTED, exit_code
+from shared.errors import Conflict, PlexmeshError
 
-DONE, NOT_DONE, USAGE = 0, 1, 2
 UNLIMITED = Limit(None, owner_bytes=1 << 62)
 
 
 def main(args: list[str] | None = None) -> int:
     """The exit code."""
-    try:
-        return int(vsam.main(args, prog_name="plexmesh vsam", standalone_mode=False) or DONE)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return USAGE
-    except click.ClickException as error:
-        return _said(error.format_message(), USAGE)
-    except (click.Abort, KeyboardInterrupt):
-        return _said("interrupted", NOT_DONE)
-    except (ConfigError, NotFound) as error:
-        return _said(str(error), USAGE)
-    except PlexmeshError as error:
-        return _said(str(error), NOT_DONE)
-
-
-def _said(text: str, code: int) -> int:
-    click.echo(f"plexmesh: {text}", err=True)
-    return code
+    return exit_code(vsam, args, "plexmesh vsam")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -130,7 +113,7 @@ def _copy(present: Presence, target: Path) -> int:
     click.echo(f"{present.path.name}: {done.records} records copied to {target}")
     for key, why in done.damaged:
         click.echo(f"plexmesh: left out: the record with the key {key.hex()}: {why}", err=True)
-    return NOT_DONE if done.damaged else DONE
+    return NOT_AS_WANTED if done.damaged else DONE
 
 
 def _load(present: Presence, load: Load) -> Loaded:

@@ -11,6 +11,7 @@ import contextlib
 import os
 import random
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
@@ -21,6 +22,8 @@ from tests.nemesis.link import Link, link
 from tests.nemesis.run import Fault, Report, run
 from tests.servers.etcd import Etcd, etcd
 from tests.servers.redis import trio
+
+Broken = Callable[[random.Random], Awaitable[None]]
 
 N = os.getpid() % 250 + 1
 SECONDS = float(os.environ.get("PLEXMESH_NEMESIS_SECONDS", "5"))
@@ -108,34 +111,22 @@ def faults_of_members(servers: Etcd) -> list[Fault]:
 def faults_of_links(links: list[list[Link]]) -> list[Fault]:
     """`links`: of each instance, one to each member. One at least goes on passing, so that each instance can work."""
 
-    def some(rng: random.Random) -> list[Link]:
-        return rng.sample(rng.choice(links), 2)
+    def fault(break_it: Callable[[Link, random.Random], None], least_s: float, most_s: float) -> Broken:
+        async def broken_for_a_while(rng: random.Random) -> None:
+            chosen = rng.sample(rng.choice(links), 2)
+            for each in chosen:
+                break_it(each, rng)
+            await asyncio.sleep(rng.uniform(least_s, most_s))
+            for each in chosen:
+                each.heal()
 
-    async def cut(rng: random.Random) -> None:
-        chosen = some(rng)
-        for each in chosen:
-            each.cut()
-        await asyncio.sleep(rng.uniform(0.2, 1.0))
-        for each in chosen:
-            each.heal()
+        return broken_for_a_while
 
-    async def deafen(rng: random.Random) -> None:
-        chosen = some(rng)
-        for each in chosen:
-            each.deafen()
-        await asyncio.sleep(rng.uniform(0.5, 1.5))
-        for each in chosen:
-            each.heal()
-
-    async def slow(rng: random.Random) -> None:
-        chosen = some(rng)
-        for each in chosen:
-            each.slow(rng.uniform(0.01, 0.2))
-        await asyncio.sleep(rng.uniform(0.5, 1.5))
-        for each in chosen:
-            each.heal()
-
-    return [("cut links", cut), ("deaf links", deafen), ("slow links", slow)]
+    return [
+        ("cut links", fault(lambda link, _: link.cut(), 0.2, 1.0)),
+        ("deaf links", fault(lambda link, _: link.deafen(), 0.5, 1.5)),
+        ("slow links", fault(lambda link, rng: link.slow(rng.uniform(0.01, 0.2)), 0.5, 1.5)),
+    ]
 
 
 @pytest.mark.parametrize("seed", [SEED])

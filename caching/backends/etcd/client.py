@@ -160,6 +160,7 @@ class EtcdClient:
             try:
                 status, said = await self._post(endpoint, "/v3/kv/txn", body, min(TRY_S, left_s))
             except aiohttp.ClientConnectorError as error:
+                self._demote(endpoint)
                 reason = f"{endpoint}: {error.strerror or error}"
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 self._demote(endpoint)
@@ -169,7 +170,6 @@ class EtcdClient:
                     return _txn.decode(said)
                 self._demote(endpoint)
                 reason = f"{endpoint}: {_refused(status, said)}"
-            self._demote(endpoint)
             await asyncio.sleep(PAUSE_S)
         raise Unavailable(f"etcd does not answer ({reason}); nothing was changed")
 
@@ -186,10 +186,7 @@ class EtcdClient:
     async def _post(self, endpoint: str, path: str, body: bytes, within_s: float) -> tuple[int, bytes]:
         assert self._session is not None, "etcd is not open"
         timeout = aiohttp.ClientTimeout(total=within_s)
-        headers = {"Content-Type": "application/json"}
-        async with self._session.post(
-            f"http://{endpoint}{path}", data=body, timeout=timeout, headers=headers
-        ) as answer:
+        async with self._session.post(f"http://{endpoint}{path}", data=body, timeout=timeout, headers=JSON) as answer:
             return answer.status, await answer.read()
 
     def _demote(self, endpoint: str) -> None:

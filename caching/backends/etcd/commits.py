@@ -126,7 +126,7 @@ class Commits:
 
     def _decided(self, writes: Sequence[Write[Any]], read: Read, now_ms: int) -> tuple[EtcdTable, list[Any]]:
         """Raises Unread."""
-        table = EtcdTable(self._keys, read, now_ms)
+        table = EtcdTable(self._keys, read)
         outcomes = [_applied(write, table, self._limit, now_ms) for write in writes]
         table.finish()
         return table, outcomes

@@ -26,6 +26,7 @@ from caching.backends.etcd.commits import Commits, Remove, name_of
 from caching.backends.etcd.keys import Keys, Range, below
 from caching.backends.etcd.settings import EtcdSettings
 from caching.backends.etcd.table import LONGEST_VALUE, Found, Wanted
+from caching.backends.trouble import Trouble
 from caching.capabilities import Capabilities
 from caching.clock import Clock
 from caching.entries import Entry, Name, Usage
@@ -94,7 +95,7 @@ class EtcdStorage:
         self._tasks: list[asyncio.Task[None]] = []
         self._silent: dict[str, str] = {}
         self._alarms: list[str] = []
-        self._trouble: str | None = None
+        self._trouble = Trouble(events)
         self._away: str | None = "etcd was not asked yet"
 
     # --- its life
@@ -140,7 +141,7 @@ class EtcdStorage:
             *(["two members are worse than one: losing either stops all writes"] if few else []),
             *(f"member {endpoint} does not answer: {why}" for endpoint, why in self._silent.items()),
             *(f"alarm: {each}" for each in self._alarms),
-            *([f"the last write was refused: {self._trouble}"] if self._trouble else []),
+            *self._trouble.remarks(),
         ]
 
     def details(self) -> dict[str, object]:
@@ -258,11 +259,13 @@ class EtcdStorage:
                 outcome: T = await pending.future
         except TimeoutError as error:
             if pending.taken:
-                raise self._in_trouble(OutcomeUnknown("etcd has not said in time whether it was written")) from error
-            raise self._in_trouble(Unavailable("etcd is slow; nothing was changed")) from error
+                raise self._trouble.begins(
+                    OutcomeUnknown("etcd has not said in time whether it was written")
+                ) from error
+            raise self._trouble.begins(Unavailable("etcd is slow; nothing was changed")) from error
         except (VolumeFull, Unavailable, OutcomeUnknown) as error:
-            raise self._in_trouble(error) from error
-        self._out_of_trouble()
+            raise self._trouble.begins(error) from error
+        self._trouble.ends()
         return outcome
 
     async def _evict(self, write: Evict) -> int:
@@ -343,18 +346,7 @@ class EtcdStorage:
         except (Unavailable, OutcomeUnknown) as error:
             self._away = str(error)
 
-    # --- trouble: said once when it begins and once when it ends
-
-    def _in_trouble(self, error: PlexmeshError) -> PlexmeshError:
-        if self._trouble is None:
-            self._events.emit("storage.writes_refused", why=str(error))
-        self._trouble = str(error)
-        return error
-
-    def _out_of_trouble(self) -> None:
-        if self._trouble is not None:
-            self._trouble = None
-            self._events.emit("storage.writes_resumed")
+    # --- trouble
 
     def _damaged(self, key: bytes, error: Corrupt) -> Corrupt:
         error.key = key

@@ -57,10 +57,9 @@ class Read(NamedTuple):
 
 
 class EtcdTable:
-    def __init__(self, where: Keys, read: Read, now_ms: int) -> None:
+    def __init__(self, where: Keys, read: Read) -> None:
         self._keys = where
         self._read = read
-        self._now_ms = now_ms
         self._now: dict[bytes, Entry | None] = {}
         self._used: dict[str, Used] = {}
         self._changed: set[str] = set()

@@ -24,14 +24,13 @@ import hiredis
 from redis import exceptions as theirs
 from redis.asyncio import Connection
 
+from caching.backends.batches import WAITING, Pending
 from caching.backends.redis import replies
 from caching.backends.redis.scripts import Command
 from shared.errors import PlexmeshError, Unavailable
 
 log = logging.getLogger("plexmesh.caching")
 
-WAITING = 1024
-"""Calls that may wait; one more is refused at once."""
 AT_ONCE = 128
 PAUSE_S, LONG_PAUSE_S = 0.05, 0.5
 """Between two tries to connect: while calls wait for it, and after that."""
@@ -46,23 +45,6 @@ class Doubtful(Exception):
 _NOT_DONE: Any = object()
 
 
-class _Pending:
-    __slots__ = ("future", "packed", "sent")
-
-    def __init__(self, packed: bytes, future: asyncio.Future[Any]) -> None:
-        self.packed = packed
-        self.future = future
-        self.sent = False
-
-    def settle(self, outcome: Any) -> None:
-        if self.future.done():
-            return
-        if isinstance(outcome, Exception):
-            self.future.set_exception(outcome)
-        else:
-            self.future.set_result(outcome)
-
-
 class Lane:
     def __init__(
         self,
@@ -75,7 +57,7 @@ class Lane:
         self._connect = connect
         self._patience_s = patience_s
         self._done = done
-        self._waiting: deque[_Pending] = deque()
+        self._waiting: deque[Pending[bytes]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
         self._why = ""
@@ -91,7 +73,7 @@ class Lane:
             async with asyncio.timeout(within_s):
                 return await pending.future
         except TimeoutError as error:
-            if pending.sent:
+            if pending.taken:
                 raise Doubtful("Redis did not answer in time") from error
             raise Unavailable(f"Redis did not take it in time{self._because()}; nothing was changed") from error
 
@@ -109,13 +91,13 @@ class Lane:
         for each in self._waiting:
             each.settle(Unavailable("The storage is being closed; nothing was changed"))
 
-    def _submit(self, command: Command) -> _Pending:
+    def _submit(self, command: Command) -> Pending[bytes]:
         if len(self._waiting) >= WAITING:
             raise Unavailable(f"{WAITING} calls wait already; nothing was changed")
         if self._long_away():
             raise Unavailable(f"Redis is away{self._because()}; nothing was changed")
         packed = hiredis.pack_command(command)  # type: ignore[arg-type]  # of any length, whatever the stub says
-        pending = _Pending(packed, asyncio.get_running_loop().create_future())
+        pending = Pending(packed, asyncio.get_running_loop().create_future())
         self._waiting.append(pending)
         self._run_on()
         return pending
@@ -161,21 +143,21 @@ class Lane:
     def _forget_those_who_left(self) -> None:
         self._waiting = deque(each for each in self._waiting if not each.future.done())
 
-    def _taken(self) -> list[_Pending]:
-        batch: list[_Pending] = []
+    def _taken(self) -> list[Pending[bytes]]:
+        batch: list[Pending[bytes]] = []
         while self._waiting and len(batch) < AT_ONCE:
             if not (each := self._waiting.popleft()).future.done():
                 batch.append(each)
         return batch
 
-    async def _exchange(self, connection: Connection, batch: list[_Pending]) -> None:
+    async def _exchange(self, connection: Connection, batch: list[Pending[bytes]]) -> None:
         started, answered = time.monotonic(), 0
-        back: list[_Pending] = []
+        back: list[Pending[bytes]] = []
         for each in batch:
-            each.sent = True
+            each.taken = True
         try:
             async with asyncio.timeout(self._patience_s):
-                await connection.send_packed_command([each.packed for each in batch], check_health=False)
+                await connection.send_packed_command([each.call for each in batch], check_health=False)
                 for each in batch:
                     if (outcome := await _answer(connection)) is _NOT_DONE:
                         back.append(each)
@@ -192,10 +174,10 @@ class Lane:
         if back:
             self._take_back(back)
 
-    def _take_back(self, back: list[_Pending]) -> None:
+    def _take_back(self, back: list[Pending[bytes]]) -> None:
         """They were not done. The next connection is a new one: where the master is now, with the script."""
         for each in reversed(back):
-            each.sent = False
+            each.taken = False
             self._waiting.appendleft(each)
         self.drop()
 

@@ -28,6 +28,7 @@ from caching.backends.redis.keys import Keys, bounds
 from caching.backends.redis.lane import Doubtful, Lane, abort
 from caching.backends.redis.replies import FORBIDDEN
 from caching.backends.redis.settings import Node, RedisSettings
+from caching.backends.trouble import Trouble
 from caching.capabilities import Capabilities
 from caching.clock import Clock
 from caching.entries import Entry, Name, Usage
@@ -97,7 +98,7 @@ class RedisStorage:
         self._master: Node | None = None
         self._facts = Facts()
         self._of_sentinels: list[str] = []
-        self._trouble: str | None = None
+        self._trouble = Trouble(events)
         self._away: str | None = "Redis was not asked yet"
 
     # --- its life
@@ -150,7 +151,7 @@ class RedisStorage:
         return [
             *(guards.remarks(self._facts, sentinels=sentinels, min_replicas=needed) if asked else []),
             *self._of_sentinels,
-            *([f"the last write was refused: {self._trouble}"] if self._trouble else []),
+            *self._trouble.remarks(),
         ]
 
     def details(self) -> dict[str, object]:
@@ -239,13 +240,9 @@ class RedisStorage:
         try:
             outcome: Any = await self._done(write)
         except (VolumeFull, Unavailable, OutcomeUnknown) as error:
-            if self._trouble is None:
-                self._events.emit("storage.writes_refused", why=str(error))
-            self._trouble = str(error)
+            self._trouble.begins(error)
             raise
-        if self._trouble is not None:
-            self._trouble = None
-            self._events.emit("storage.writes_resumed")
+        self._trouble.ends()
         return outcome  # type: ignore[no-any-return]
 
     async def _done(self, write: Any) -> Any:
