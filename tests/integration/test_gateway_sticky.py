@@ -156,7 +156,8 @@ async def test_a_client_that_leaves_while_the_record_is_sought_leaves_nothing_be
         await until(lambda: rig.gateway.path.sticky._waiting, "it is sought")
         client.close()
         await until(lambda: not rig.gateway.path.sticky._waiting, "the time is over")
-        await until(lambda: rig.in_flight() == 0, "nothing is under way")  # a paused client's end is seen when it is read
+        # the end of a paused client is seen only when it is read again
+        await until(lambda: rig.in_flight() == 0, "nothing is under way")
         assert (await rig.ask(call("user"))).status == 200
 
 
