@@ -12,6 +12,8 @@ Not here: the bytes that are sent (`forwarding`), what points at the instance it
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from gateway.fields import DROPPED, PLAIN, Field, FieldLines, Kinds, Malformed, read_field, tokens
@@ -20,15 +22,32 @@ from gateway.reader import CHUNKED, NONE, UNTIL_CLOSE
 
 PATH_FIELD = b"x-plexmesh-path"
 
-LENGTH, CODING, CONNECTION, UPGRADE, LOCATION, COOKIE = 2, 3, 4, 5, 6, 7
-NAMES = dict.fromkeys(HOP_BY_HOP | {PATH_FIELD}, DROPPED) | {
-    b"content-length": LENGTH,
-    b"transfer-encoding": CODING,
-    b"connection": CONNECTION,
-    b"upgrade": UPGRADE,
-    b"location": LOCATION,
-    b"set-cookie": COOKIE,
+LENGTH, CODING, CONNECTION, UPGRADE, LOCATION, COOKIE, HARDENING, RETRY_AFTER = 2, 3, 4, 5, 6, 7, 8, 9
+
+HARDENED = {
+    b"x-content-type-options": b"X-Content-Type-Options: nosniff\r\n",
+    b"x-frame-options": b"X-Frame-Options: SAMEORIGIN\r\n",
+    b"x-xss-protection": b"X-XSS-Protection: 0\r\n",
+    b"referrer-policy": b"Referrer-Policy: strict-origin-when-cross-origin\r\n",
 }
+"""Said to browsers with every answer, where the instance does not say it itself. (Strict-Transport-Security would lock
+a browser out of a gateway that speaks plain HTTP.)"""
+ALL_HARDENED = b"".join(HARDENED.values())
+
+DELAY = re.compile(rb"[0-9]{1,9}\Z")
+NAMES = (
+    dict.fromkeys(HOP_BY_HOP | {PATH_FIELD}, DROPPED)
+    | {
+        b"content-length": LENGTH,
+        b"transfer-encoding": CODING,
+        b"connection": CONNECTION,
+        b"upgrade": UPGRADE,
+        b"location": LOCATION,
+        b"set-cookie": COOKIE,
+        b"retry-after": RETRY_AFTER,
+    }
+    | dict.fromkeys(HARDENED, HARDENING)
+)
 
 NO_TRAILERS = (
     HOP_BY_HOP
@@ -56,6 +75,8 @@ class AnswerHead(msgspec.Struct, frozen=True, gc=False):
     location: bytes
     upgrade: bytes
     cookies: tuple[bytes, ...]
+    retry_after_s: int = -1
+    """-1: it is not said, or as a date."""
 
 
 def read_answer(
@@ -64,6 +85,8 @@ def read_answer(
     """Check a head. Raises Malformed."""
     lines = [b"HTTP/1.1 %d %b\r\n" % (status, reason)]
     special: list[Field] = []
+    hardening: list[Field] = []
+    retry_after_s = -1
     split = block.split(b"\r\n") if block else []
     if len(split) > max_fields:
         raise Malformed(502, f"more than {max_fields} header fields")
@@ -72,6 +95,12 @@ def read_answer(
         field = known[line]
         if field.kind == PLAIN:
             lines.append(field.line)
+        elif field.kind == HARDENING:
+            lines.append(field.line)
+            hardening.append(field)
+        elif field.kind == RETRY_AFTER:
+            lines.append(field.line)
+            retry_after_s = int(field.value) if DELAY.match(field.value) else -1
         elif field.kind != DROPPED:
             special.append(field)
     told, coding, options, upgrade, location, cookies = _special(special)
@@ -80,13 +109,30 @@ def read_answer(
     length = NONE if method == b"HEAD" or status in (204, 304) or status < 200 else _length(coding, told)
     hops = options - PLAIN_OPTIONS
     if hops:
-        lines[1:] = [each.line for each in map(known.__getitem__, split) if each.kind == PLAIN and each.key not in hops]
+        lines[1:] = [
+            each.line for each in map(known.__getitem__, split) if each.kind in GOES_ON and each.key not in hops
+        ]
     keep_alive = length != UNTIL_CLOSE and b"close" not in options and (minor == 1 or b"keep-alive" in options)
     if told >= 0:
         lines.append(b"Content-Length: %d\r\n" % told)
+    if status >= 200:
+        lines.append(_hardened(hardening) if hardening else ALL_HARDENED)
     return AnswerHead(
-        status, b"".join(lines), length, keep_alive, location, upgrade if status == 101 else b"", tuple(cookies)
+        status,
+        b"".join(lines),
+        length,
+        keep_alive,
+        location,
+        upgrade if status == 101 else b"",
+        tuple(cookies),
+        retry_after_s,
     )
+
+
+def _hardened(said: list[Field]) -> bytes:
+    """What the instance does not say."""
+    keys = {field.key for field in said}
+    return b"".join([line for key, line in HARDENED.items() if key not in keys])
 
 
 def _special(fields: list[Field]) -> tuple[int, bytes, frozenset[bytes], bytes, bytes, list[bytes]]:
@@ -113,6 +159,7 @@ def _special(fields: list[Field]) -> tuple[int, bytes, frozenset[bytes], bytes, 
     return told, coding, tokens(connection) if connection else NO_OPTIONS, upgrade, location, cookies
 
 
+GOES_ON = (PLAIN, HARDENING, RETRY_AFTER)
 NO_KINDS = Kinds({}, {})
 NO_OPTIONS: frozenset[bytes] = frozenset()
 PLAIN_OPTIONS = HOP_BY_HOP | {b"close", b"keep-alive"}

@@ -3,16 +3,18 @@
     GET  /                      the home page; it keeps itself up to date
     GET  /gateway/v1/sysplex    LPARs, services and instances as this gateway sees them
     GET  /gateway/v1/upstreams  services, routes, instances: status, in flight, why skipped
+    GET  /gateway/v1/explain    ?url=…[&method=GET]: why such a call is answered as it is, step by step
     GET  /gateway/v1/workers    processes that serve, come and go: number, pid, state, uptime_s, connections
     GET  /gateway/v1/vipa       {"state": "in" | "out", "address": …}
     PUT  /gateway/v1/vipa       the same, to leave or rejoin the sysplex address
     PUT  /gateway/v1/reload     new workers with the configuration as it is now; answers when they serve
 
-Everything else of its own is 404 in Zowe's form.
+Zowe's endpoints are in `gateway.zowe.api`. Everything else of its own is 404 in Zowe's form.
 """
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,10 +24,14 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from gateway import replies, views
+from gateway import asked, replies, views
 from gateway.config import GatewayConfig
+from gateway.explain import explain
+from gateway.explanation import Place
+from gateway.inquiry import Inquiry
 from gateway.plane import Plane
 from gateway.report import Report
+from gateway.zowe.api import ZoweApi
 from shared import problem, simulated
 from shared.application import Application
 from shared.errors import NotFound, Unavailable
@@ -50,6 +56,7 @@ class Api:
     def __init__(self, config: GatewayConfig, plane: Plane) -> None:
         self._config = config
         self.plane = plane
+        self._inquiry = Inquiry(config)
         self._assets = {each.name: each.read_bytes() for each in (CONSOLE / "static").iterdir()}
 
     def routes(self) -> list[web.AbstractRouteDef]:
@@ -57,11 +64,13 @@ class Api:
             web.get("/", self.home),
             web.get("/gateway/v1/sysplex", self.sysplex),
             web.get("/gateway/v1/upstreams", self.upstreams),
+            web.get("/gateway/v1/explain", self.explain),
             web.get("/gateway/v1/workers", self.workers),
             web.get("/gateway/v1/vipa", self.vipa),
             web.put("/gateway/v1/vipa", self.set_vipa),
             web.put("/gateway/v1/reload", self.reload),
             web.get("/static/{name}", self.asset),
+            *ZoweApi(self._config, self.plane).routes(),
         ]
 
     async def home(self, request: web.Request) -> web.StreamResponse:
@@ -80,7 +89,15 @@ class Api:
 
     async def upstreams(self, _: web.Request) -> web.Response:
         report = await self.plane.ask()
-        return _json({**self._who(report), "upstreams": views.upstreams(self.plane.snapshot, report)})
+        return _json({**self._who(report), "upstreams": views.upstreams(self.plane.snapshot, report, time.monotonic())})
+
+    async def explain(self, request: web.Request) -> web.Response:
+        question = asked.question_of(request.query, request.raw_headers, time.time())
+        heard = await self._inquiry.ask(asked.read(question).id, self.plane.snapshot)
+        report = await self.plane.ask()
+        config = self._config
+        place = Place(config.lpar, config.host, config.port, config.vipa, config.allow_encoded_slashes)
+        return _json(explain(question, place, self.plane.snapshot, report, heard))
 
     async def workers(self, _: web.Request) -> web.Response:
         await self.plane.ask()

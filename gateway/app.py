@@ -8,6 +8,8 @@ from gateway.callers import Callers
 from gateway.config import GatewayConfig
 from gateway.crew import Crew
 from gateway.desk import Desk
+from gateway.guards import guards_without
+from gateway.outside import settings_of
 from shared import config as settings
 from shared.events import Events
 from shared.lifecycle import Lifecycle
@@ -43,6 +45,8 @@ def load() -> GatewayConfig:
     config = settings.load(GatewayConfig, "gateway")
     _ = config.worker_count  # raises when it has no meaning
     Callers(config.trusted_proxies, config.max_connections_per_client)  # likewise
+    guards_without(config.without)
+    settings_of(config.services, config.static, config.apiml_id)
     return config
 
 

@@ -19,6 +19,11 @@ PREFIX = "plexmesh_gateway_"
 
 COUNTERS = {
     "retries": "attempts after the first one of a request",
+    "retried_answers": "503 answers to safe methods that were not passed on, because another instance was tried",
+    "retries_denied": "retries not made, because nobody else was worth it or too many had been made",
+    "ejections": "times an instance was left out because of its answers",
+    "shed": "calls answered 503 because as many as may be were under way",
+    "rate_limited": "calls answered 429",
     "refused_connects": "connects that were refused, unreachable or too slow",
     "unknown_outcomes": "calls answered 503 because an instance died with them",
     "malformed": "requests refused because of their form",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from gateway.cores import usable
 from shared.config import ServiceConfig, setting
@@ -53,6 +53,23 @@ class GatewayConfig(ServiceConfig):
     reload_drain_s: float = setting(30.0, "how long calls and websockets of a replaced worker may go on; low cuts them")
     tick_s: float = setting(1.0, "how often time-outs are looked at; lower is more exact and costs more when idle")
 
+    services: dict[str, Any] = setting({}, "how services are called: their ids, or *, to keys such as picker, sticky")
+    static: dict[str, Any] = setting({}, "services outside the registry: their ids to urls, routes, and how")
+    without: tuple[str, ...] = setting((), "guards left out, for drills: evidence, ejection, retries, budget, ...")
+    doubt_s: float = setting(1.0, "calls wait and none is answered for so long: the instance is probed; 0: never")
+    probe_rounds: bool = setting(True, "ask health URLs now and then, as services say (plexmesh.probeS)")
+    max_calls: int = setting(0, "under way at a worker; more are answered 503 at once; 0: no limit")
+    cors_enabled: bool = setting(
+        False, "pages of other origins may call, as services say", zowe="apiml.service.corsEnabled"
+    )
+    allow_encoded_slashes: bool = setting(
+        True, "false: %2F in a path is refused (400)", zowe="apiml.service.allowEncodedSlashes"
+    )
+    instance_id_header: bool = setting(
+        False, "tell a caller who sent X-InstanceId which one answered", zowe="apiml.routing.instanceIdHeader"
+    )
+    apiml_id: str = setting("", "the API ML domain of this gateway, for those of others", zowe="apiml.service.apimlId")
+
     sticky_expiration_hours: float = setting(8.0, "a user's instance is chosen anew after so long without a call")
     sticky_users: int = setting(100_000, "users a worker remembers; beyond it, the caching service is asked more often")
     sticky_read_s: float = setting(0.1, "a user's first call waits so long for what other gateways know of him")
@@ -61,6 +78,8 @@ class GatewayConfig(ServiceConfig):
     watch_silence_s: float = setting(12.0, "a watch stream without a mark for so long is dead; discovery marks every 5")
     watch_home_s: float = setting(3.0, "while on another LPAR's discovery, how often the own one is tried")
     probe_timeout_s: float = setting(0.2, "a probe must have ended in this time; too low ejects busy instances")
+
+    registry_endpoint: bool = setting(False, "serve /gateway/api/v1/registry; on shows everybody what is registered")
 
     @property
     def worker_count(self) -> int:

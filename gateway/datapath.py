@@ -1,4 +1,4 @@
-"""What all exchanges of one gateway share: the snapshot, health, the picker, pools and counters.
+"""What all exchanges of one gateway share: the snapshot, health, balancers, pools and counters.
 
 The snapshot is replaced in one assignment (`adopt`); everything else is looked up by instance id, so a request in
 flight is never disturbed by a change of the registry. The gateway's own pages are one more upstream, `OWN`, reached
@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from random import Random
 from typing import TYPE_CHECKING
 
 from gateway.access_log import AccessLog
 from gateway.account import Account
+from gateway.balancer import Balancer
 from gateway.callers import Callers
 from gateway.config import GatewayConfig
 from gateway.dialing import Dialer
 from gateway.forwarding import Ids
-from gateway.health import Changed, Effect, Health, Probe
+from gateway.gates import Gate
+from gateway.guards import guards_without
+from gateway.health import Changed, Effect, Health, Probe, rounds
 from gateway.meters import Meters
-from gateway.pickers import LeastRequests
+from gateway.pickers import NOBODY
+from gateway.policy import PLAIN, Policy
 from gateway.pool import Dial, Pool
-from gateway.routes import Route
-from gateway.snapshot import EMPTY, Endpoint, Snapshot, Upstream
+from gateway.rates import Buckets
+from gateway.snapshot import EMPTY, OWN, Endpoint, Snapshot, Upstream
+from gateway.standing import Standing
 from gateway.sticky_table import StickyTable
 from gateway.ticker import Ticker
 from shared.events import Events
@@ -34,17 +39,29 @@ if TYPE_CHECKING:
     from gateway.downstream import Downstream
 
 OWN_ENDPOINT = Endpoint("", "gateway", 0, "", "", "", 0, b"", (), b"")
-OWN = Upstream("gateway", (Route(b"", b"", b""),), (OWN_ENDPOINT,), 1)
-OWN_SEGMENTS = frozenset((b"", b"gateway", b"application", b"static", b"console"))
+RETURN_RAMP_S = 5.0
+"""Until an instance that was left out has its whole share again."""
+
+MAX_CALLERS = 100_000
+"""Whose rates are known, of all services together."""
 
 
 class DataPath:
     def __init__(self, config: GatewayConfig, events: Events, random: Random, dial_own: Dial) -> None:
         self.config = config
         self.events = events
+        self.guards = guards_without(config.without)
         self.snapshot: Snapshot = EMPTY
-        self.health = Health()
-        self.in_flight: dict[str, int] = {}
+        self.health = Health(random, self.guards)
+        self.standings: dict[str, Standing] = {}
+        """By instance key."""
+        self._parted: list[Standing] = []
+        self.own = Own(time.monotonic())
+        self.balancers: dict[str, Balancer | Own] = {OWN.service: self.own}
+        """By service, of those that are routed."""
+        self.gates: dict[str, Gate] = {}
+        """By service, of those whose calls are limited."""
+        self.rates = Buckets(MAX_CALLERS)
         self.clients: set[Downstream] = set()
         self.draining = False
         self.deserted = asyncio.Event()
@@ -58,40 +75,61 @@ class DataPath:
         """How many there have been: the number of the last one."""
         self.account = Account(self.meters, self.access, self.ids)
         self.probe: Callable[[Endpoint], None] = lambda _: None
-        self.look: Callable[[], None] = lambda: None
+        self.look_at_probes: Callable[[], None] = lambda: None
         """Both set by whoever sends probes: send one; the deadlines of `health` have changed."""
         self._callers = Callers(config.trusted_proxies, config.max_connections_per_client)
         self.trusts = self._callers.trusts
         self.sticky = StickyTable(config, self.meters)
-        self._picker = LeastRequests(random)
+        self._random = random
+        self.strict = not config.allow_encoded_slashes or bool(config.max_calls)
+        """Something is looked at with each call, whichever service it is for."""
         self._dialer = Dialer(config.host, config.connect_timeout_s)
         self._name = f"{config.lpar}/gateway".encode()
         self.pools: dict[str, Pool] = {"": self._make_pool(OWN_ENDPOINT, dial_own)}
         """By instance key."""
+        if config.doubt_s:
+            self.ticker.look_after(self)
+
+    @property
+    def in_flight(self) -> dict[str, int]:
+        """Calls under way by instance key, of those that have any; the own pages' key is empty."""
+        self._parted = [each for each in self._parted if each.in_flight]
+        found: dict[str, int] = {}
+        for each in (*self.standings.values(), *self._parted, self.own.standing):
+            if each.in_flight:
+                found[each.key] = found.get(each.key, 0) + each.in_flight
+        return found
+
+    def under_way(self) -> int:
+        return sum([each.in_flight for each in self.standings.values()])
 
     # --- for exchanges
-
-    def own(self, segment: bytes) -> Upstream | None:
-        """The gateway's own pages, if the path's first segment names them."""
-        return OWN if segment in OWN_SEGMENTS else None
 
     def upstream(self, known: Upstream) -> Upstream:
         """The same group as it is now."""
         return self.snapshot.upstreams.get(known.service.encode()) or known
 
-    def pick(self, upstream: Upstream, tried: Sequence[str]) -> Endpoint:
-        if upstream is OWN:
-            return OWN_ENDPOINT
-        candidates: Sequence[Endpoint] = upstream.endpoints
-        if tried or self.health.records:
-            candidates = self.health.candidates(candidates, tried) or self.health.candidates(candidates, ())
-        return candidates[0] if len(candidates) == 1 else self._picker.pick(candidates, self.in_flight)
-
-    def preferred(self, upstream: Upstream, instance: str) -> str:
-        """The key of a user's instance, if it may be called; else empty."""
+    def preferred(self, upstream: Upstream, instance: str, now: float) -> str:
+        """The key of a session's instance, if that may be called; else empty."""
         key = f"{upstream.service}/{instance}"
-        out = self.health.records.get(key)
-        return key if key in self.snapshot.endpoints and (out is None or out.state != "out") else ""
+        standing, record = self.standings.get(key), self.health.records.get(key)
+        if standing is None:
+            return ""
+        if record is not None and record.state == "out" and standing not in self.balancers[upstream.service].candidates:
+            return ""
+        if key in self.snapshot.endpoints:
+            return key
+        stays = not standing.endpoint.leaving and now < standing.drained_at + upstream.policy.session_drain_s
+        return key if stays else ""
+
+    def retry_elsewhere(self, upstream: Upstream, tried: Collection[str], now: float) -> bool:
+        """Of a call that an instance had got: somebody else may be asked."""
+        balancer = self.balancers.get(upstream.service)
+        if not isinstance(balancer, Balancer):
+            return False
+        allowed = balancer.may_retry(tried, now, free=not self.guards.budget)
+        self.meters.retries_denied += not allowed
+        return allowed
 
     def new_pool(self, endpoint: Endpoint) -> Pool:
         pool = self.pools[endpoint.key] = self._make_pool(endpoint, self._dialer.dial)
@@ -100,14 +138,6 @@ class DataPath:
     def _make_pool(self, endpoint: Endpoint, dial: Dial) -> Pool:
         meter = self.meters.pool(endpoint.service)
         return Pool(endpoint, dial, self.ticker, self.outbox, self.config, meter, self.way(endpoint, 1))
-
-    def ended(self, key: str) -> None:
-        """An attempt is over; it was counted in when it began."""
-        left = self.in_flight[key] - 1
-        if left or key in self.snapshot.endpoints:
-            self.in_flight[key] = left
-        else:
-            del self.in_flight[key]
 
     def way(self, endpoint: Endpoint, tries: int) -> bytes:
         """The X-Plexmesh-Path line of an answer."""
@@ -142,16 +172,118 @@ class DataPath:
         if endpoint.key in self.snapshot.endpoints:
             self.perform(self.health.connect_failed(endpoint, why, time.monotonic()))
 
+    def failed(self, standing: Standing, why: str, now: float, wait_s: float = 0.0) -> None:
+        """A call failed there after it was sent, and is counted."""
+        balancer = self.balancers.get(standing.endpoint.service)
+        if isinstance(balancer, Balancer) and standing.key in self.snapshot.endpoints:
+            self.perform(self.health.failed(standing, balancer.upstream.endpoints, why, now, wait_s))
+
+    def succeeded(self, standing: Standing) -> None:
+        """A call on trial was answered."""
+        self.perform(self.health.succeeded(standing))
+
+    def look(self) -> None:
+        """Calls that wait where nothing is answered at all: does that instance live?"""
+        if not self.guards.doubt:
+            return
+        late = time.monotonic() - self.config.doubt_s
+        quiet = {key: each for key, each in self.standings.items() if each.in_flight and each.last_answer < late}
+        for key in quiet.keys() & {client.exchange.waits_at(late) for client in self.clients} if quiet else ():
+            why = f"calls wait there, and none was answered for {self.config.doubt_s:g} s"
+            self.perform(self.health.doubt(quiet[key].endpoint, why, time.monotonic()))
+
+    # --- what the registry says
+
     def adopt(self, snapshot: Snapshot) -> None:
         """Route by a new snapshot from now on."""
         old, self.snapshot = self.snapshot, snapshot
+        now = time.monotonic()
         self.account.renew()
+        self._stand(old, snapshot, now)
         for endpoint in snapshot.endpoints.values():
             if endpoint.key not in old.endpoints:
                 self._meet(endpoint)
-        for id in [id for id, pool in self.pools.items() if id and not _same_place(pool, snapshot.endpoints.get(id))]:
+        known = snapshot.endpoints.keys() | snapshot.drained.keys()
+        for id in [id for id, pool in self.pools.items() if id and not (id in known and self._same_place(pool))]:
             self.pools.pop(id).close()
-        self.perform(self.health.adopt(snapshot, time.monotonic()))
+        effects = self.health.adopt(snapshot, now)
+        self._balance(old, snapshot, now)
+        self.health.watch(self._rounds(snapshot), now)
+        self.look_at_probes()
+        self.perform(effects)
+
+    def _stand(self, old: Snapshot, snapshot: Snapshot, now: float) -> None:
+        """A standing for each instance that may be called, a new one for each new process."""
+        for key in self.standings.keys() - snapshot.endpoints.keys() - snapshot.drained.keys():
+            self._part(self.standings.pop(key))
+        for key, endpoint in (*snapshot.drained.items(), *snapshot.endpoints.items()):
+            standing = self.standings.get(key)
+            if standing is not None and standing.endpoint.same_process(endpoint):
+                standing.endpoint, standing.weight = endpoint, endpoint.weight
+            else:
+                if standing is not None:
+                    self._part(standing)
+                standing = self.standings[key] = Standing(endpoint, now)
+                if old is not EMPTY:
+                    self._begin_slowly(standing, now)
+            if key in snapshot.endpoints:
+                standing.drained_at = 0.0
+            elif not standing.drained_at:
+                standing.drained_at = now
+
+    def _part(self, standing: Standing) -> None:
+        """Its process is no longer called, but may have calls under way."""
+        if standing.in_flight:
+            self._parted.append(standing)
+
+    def _begin_slowly(self, standing: Standing, now: float) -> None:
+        upstream = self.snapshot.upstreams.get(standing.endpoint.service.encode())
+        if upstream is not None and upstream.policy.slow_start_s and self.guards.slow_start:
+            standing.ramp(now, upstream.policy.slow_start_s)
+
+    def _balance(self, old: Snapshot, snapshot: Snapshot, now: float) -> None:
+        services = {upstream.service: upstream for upstream in snapshot.upstreams.values()}
+        for service in self.balancers.keys() - services.keys() - {OWN.service}:
+            del self.balancers[service]
+            self._set_gate(service, PLAIN)
+        for service, upstream in services.items():
+            balancer = self.balancers.get(service)
+            if isinstance(balancer, Balancer) and balancer.upstream is upstream:
+                continue
+            if not isinstance(balancer, Balancer):
+                balancer = Balancer(self.health, self.standings, self._random, self.config.lpar)
+                self.balancers[service] = balancer
+                self._set_gate(service, upstream.policy)
+            elif balancer.upstream.policy != upstream.policy:
+                self._set_gate(service, upstream.policy)
+            balancer.adopt(upstream)
+            self._fit(service, now)
+
+    def _set_gate(self, service: str, policy: Policy) -> None:
+        """Those that wait at the old one stay there until it is their turn, or their time is up."""
+        self.gates.pop(service, None)
+        if self.guards.shedding and (policy.max_calls or policy.max_calls_per_instance or policy.adaptive):
+            self.gates[service] = Gate(policy)
+
+    def _fit(self, service: str, now: float) -> None:
+        gate = self.gates.get(service)
+        if gate is not None:
+            gate.fit(len(self.balancers[service].candidates), now)
+
+    def _rounds(self, snapshot: Snapshot) -> dict[str, float]:
+        asked = [
+            (endpoint, upstream.policy.probe_s)
+            for upstream in snapshot.upstreams.values()
+            if upstream.policy.probe_s and self.config.probe_rounds
+            for endpoint in upstream.endpoints
+            if endpoint.probe_url
+        ]
+        gateways = [f"{each.host}:{each.port}" for each in snapshot.instances.values() if each.service == "gateway"]
+        return rounds(asked, f"{self.config.host}:{self.config.port}", gateways)
+
+    def _same_place(self, pool: Pool) -> bool:
+        """Its connections still lead to that endpoint's process."""
+        return pool.endpoint.same_process(self.standings[pool.endpoint.key].endpoint)
 
     def _meet(self, endpoint: Endpoint) -> None:
         self._dialer.learn(endpoint)
@@ -163,19 +295,31 @@ class DataPath:
             match effect:
                 case Probe(endpoint):
                     self.probe(endpoint)
-                case Changed(endpoint, state, why):
-                    self._changed(endpoint, state, why)
+                case Changed():
+                    self._changed(effect)
 
-    def _changed(self, endpoint: Endpoint, state: str | None, why: str) -> None:
-        self.events.emit("endpoint." + (state or "fine"), instance=endpoint.key, why=why)
-        self.look()
+    def _changed(self, change: Changed) -> None:
+        endpoint, state = change.endpoint, change.state
+        self.events.emit("endpoint." + (state or "fine"), instance=endpoint.key, why=change.why)
+        now = time.monotonic()
+        standing = self.standings.get(endpoint.key)
+        if standing is not None:
+            standing.try_out(state == "trial")
+            if state is None and change.before != "unproven" and self.guards.slow_start:
+                standing.ramp(now, RETURN_RAMP_S)
+        balancer = self.balancers.get(endpoint.service)
+        if isinstance(balancer, Balancer):
+            balancer.renew()
+            self._fit(endpoint.service, now)
+        self.look_at_probes()
+        self.meters.ejections += state == "ejected"
         if state != "out":
             return
         pool = self.pools.get(endpoint.key)
         if pool is not None:
             pool.close_idle()
         for client in list(self.clients):
-            client.exchange.put_out(endpoint, why)
+            client.exchange.put_out(endpoint, change.why)
 
     def close(self) -> None:
         for pool in self.pools.values():
@@ -183,9 +327,14 @@ class DataPath:
         self.ticker.close()
 
 
-def _same_place(pool: Pool, endpoint: Endpoint | None) -> bool:
-    """Its connections still lead to that endpoint's process."""
-    old = pool.endpoint
-    return endpoint is not None and (old.gen, old.host, old.ip, old.port) == (
-        endpoint.gen, endpoint.host, endpoint.ip, endpoint.port,
-    )  # fmt: skip
+class Own:
+    """A balancer of the gateway's own pages, which are always there."""
+
+    def __init__(self, now: float) -> None:
+        self.standing = Standing(OWN_ENDPOINT, now)
+        self.candidates = (self.standing,)
+        self.panic = False
+        self.upstream = OWN
+
+    def pick(self, now: float, key: bytes = b"", tried: Collection[str] = NOBODY) -> Standing:
+        return self.standing

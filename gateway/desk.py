@@ -14,6 +14,8 @@ from gateway.collector import MeterCollector
 from gateway.config import GatewayConfig
 from gateway.inner import Inner
 from gateway.plane import Plane
+from gateway.zowe import entry
+from gateway.zowe.health import health
 from plexmesh import Service
 from shared.application import Application
 from shared.events import Events
@@ -32,15 +34,20 @@ class Desk:
             host=config.host,
             lpar=config.lpar,
             discovery=list(config.discovery),
-            title="Gateway",
-            description="Routes and balances calls to every service of the sysplex",
+            routes=entry.ROUTES,
+            metadata=entry.metadata(config),
+            title=entry.TITLE,
+            description=entry.DESCRIPTION,
         )
-        application = Application("gateway", config, events, self.why_not_ready)
+        application = Application("gateway", config, events, self.why_not_ready, own=self._health)
         application.metrics.register(MeterCollector(plane.report))
         self._inner = Inner(make_app(Api(config, plane), application))
 
     def why_not_ready(self) -> list[str]:
         return (["this gateway is leaving"] if self._leaving else []) + self._plane.why_not_ready()
+
+    def _health(self) -> tuple[bool, dict[str, object]]:
+        return health(self._plane.snapshot, self._plane.report())
 
     async def start(self, lifecycle: Lifecycle) -> None:
         """Raises AddressInUse or ConfigError when the own port cannot be had."""

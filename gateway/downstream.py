@@ -257,6 +257,14 @@ class Downstream(asyncio.Protocol):
             self._who = forwarding.forwarded(self.peer, host, self._port)
         return self._who
 
+    def caller(self, fields: RequestFields) -> bytes:
+        """The address a call came from: the client's, or the one a trusted proxy says called it."""
+        if self._trusted:
+            for field in fields.aside:
+                if field.key == b"x-forwarded-for":
+                    return field.value.rpartition(b",")[2].strip()
+        return self.peer
+
     @property
     def target(self) -> bytes:
         """Of the request under way, as it came."""
@@ -295,7 +303,10 @@ class Downstream(asyncio.Protocol):
 
     def await_answer(self, now: float) -> None:
         if self._left == NONE:
-            self.deadline = now + (self.exchange.route.limits.response_s or self._config.response_timeout_s)
+            exchange = self.exchange
+            within_s = exchange.route.limits.response_s or self._config.response_timeout_s
+            since = exchange.started if exchange.tries > 1 and exchange.repeatable else now
+            self.deadline = since + within_s  # one time for all tries of a call
         else:
             self.deadline = now + self._config.body_timeout_s
 
@@ -326,11 +337,12 @@ class Downstream(asyncio.Protocol):
             if not self._loops and (self._ahead or self._eof):
                 self._rest(now)
 
-    def reply(self, status: int, content: str, number: str = "", *, keep_alive: bool) -> None:
-        """An answer of the gateway's own."""
+    def reply(self, status: int, content: str, number: str = "", *, keep_alive: bool, extra: bytes = b"") -> None:
+        """An answer of the gateway's own; `extra` are more lines of its head."""
         keep_alive = keep_alive and not self._path.draining
         body_wanted = self._reader.method != b"HEAD"
-        self.write(error_answer(status, content, number=number, close=not keep_alive, body_wanted=body_wanted))
+        close = not keep_alive
+        self.write(error_answer(status, content, number=number, close=close, body_wanted=body_wanted, extra=extra))
         self.answered(keep_alive, time.monotonic())
 
     def _rest(self, now: float) -> None:

@@ -3,8 +3,11 @@
     state       event                          next        what is done
     READY       request head                   CONNECTING  route it, pick an endpoint, open a connection
                                                WAITING     … or take one at rest: send the head
-                no route, no instance          READY       answer 404, 503
+                no route, no instance, limits  READY       answer 404, 503, 429, 403, 400
+                no room for it now             QUEUED      wait for its turn (`gates`)
                 a user's, not known yet        SEEKING     ask which instance is his (`sticky_table`)
+    QUEUED      its turn                       as READY    go on
+                not in time                    READY       answer 503
     SEEKING     told, or not in time           CONNECTING  that one, or one picked for him; or WAITING
     CONNECTING  connected                      WAITING     send the head and the body kept so far
                 connect failed                 CONNECTING  another endpoint; or READY: answer 503
@@ -12,6 +15,7 @@
                 answer head                    ANSWERING   pass it on
                 whole answer at once           READY       pass it on, give the connection back
                 101                            TUNNEL      pass it on; raw bytes from now on
+                503 to a safe method           CONNECTING  another endpoint, if one is worth it; or pass it on
                 died, garbage, put out         CONNECTING  another endpoint, if it may be repeated
                                                READY       … otherwise answer 503, 502
                 nothing in time                READY       answer 504
@@ -27,22 +31,24 @@ head. Back-pressure: each side that cannot write stops the reading of the other.
 The way of a request that meets nothing special is `begin`, `_try`, `_send`, `answer_whole`, `_over`; these are written
 for speed: no object is made that is not needed, and what can be known beforehand is looked up.
 
-Not here: bytes and framing (`downstream`, `upstream`), which endpoint (`datapath`), whether again (`retries`), what is
-counted and recorded of it (`account`).
+Not here: bytes and framing (`downstream`, `upstream`), what is asked before an endpoint is picked, where that is more
+than a look-up (`entrance`), which endpoint (`balancer`, `aim`), whether again (`retries`), what is counted and recorded of it
+(`account`).
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from functools import partial
-from time import monotonic, time
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway import early_upgrade, forwarding, retries, routes, sticky
+from gateway import aim, cors, early_upgrade, entrance, forwarding, retries, routes
+from gateway.aim import Aim
 from gateway.answer_heads import AnswerHead
+from gateway.balancer import Balancer
 from gateway.fields import Malformed
 from gateway.heads import BODY_EXPECTED, SAFE, RequestFields, read_fields
 from gateway.meters import OTHER
@@ -51,18 +57,21 @@ from gateway.relay import Relay
 from gateway.relocation import recookied, relocated
 from gateway.replies import OTHER as NO_INSTANCE
 from gateway.retries import Fault
-from gateway.snapshot import Endpoint, Upstream, instance_id
+from gateway.snapshot import Endpoint, Upstream, own
+from gateway.standing import Standing
 from gateway.ticker import NEVER
 from gateway.upstream import UpstreamConnection
 
 if TYPE_CHECKING:
     from gateway.datapath import DataPath
     from gateway.downstream import Downstream
+    from gateway.gates import Gate
     from gateway.pool import Pool
 
 
 class State(enum.Enum):
     READY = "ready"
+    QUEUED = "queued"
     SEEKING = "seeking"
     CONNECTING = "connecting"
     WAITING = "waiting"
@@ -70,10 +79,19 @@ class State(enum.Enum):
     TUNNEL = "tunnel"
 
 
-READY, SEEKING, CONNECTING, WAITING, ANSWERING, TUNNEL = State
+READY, QUEUED, SEEKING, CONNECTING, WAITING, ANSWERING, TUNNEL = State
 
 FOR_CONNECT, FOR_UPSTREAM, FOR_TURN = 1, 2, 4
 """Why a client is not read from: no connection yet, the instance is not reading, the answer before is not finished."""
+
+UNAVAILABLE = 503
+FAILING = (502, 503, 504)
+"""Answers by which an instance, or what it depends on, says that it cannot serve."""
+WORTH_A_LOOK = 429
+"""Below this status nothing is said about how the instance is."""
+
+COUNTED = ("connect", "died", "garbage", "slow")
+"""Faults that speak against an instance."""
 
 MAX_KEPT_BYTES = 65_536
 """Of a safe request's body, kept so that it can be sent again."""
@@ -84,6 +102,9 @@ PATIENT_CONNECT_S = 1.3
 EVENT_STREAM = b": text/event-stream"
 """Such an answer may rest for as long as nothing happens."""
 
+MAX_TOLD = 256
+"""Characters of a path in an answer."""
+
 NO_FIELDS = read_fields(0, b"")
 NO_ROUTE = routes.Route(b"", b"", b"")
 NOWHERE = Upstream(OTHER, (), (), 0)
@@ -93,14 +114,17 @@ Rule = Callable[[bytes, tuple[bytes, ...], tuple[routes.Route, ...], routes.Rout
 
 class Exchange:
     __slots__ = (
-        "_afresh", "_connection", "_early", "_keep_alive", "_kept", "_outgoing", "_path", "_preferred", "_tried",
-        "_upstream_ended", "attempt", "body_bytes", "client", "endpoint", "fields", "first_byte_at", "method",
-        "number", "pool", "query", "relay", "relayed_before", "request_done", "route", "started", "state", "status",
-        "tries", "upstream",
+        "_afresh", "_connection", "_early", "_judged", "_keep_alive", "_kept", "_path", "_tried", "_upstream_ended",
+        "aim", "attempt", "body_bytes", "client", "dressing", "endpoint", "fields", "first_byte_at", "gate", "method",
+        "number", "outgoing", "pool", "query", "relay", "relayed_before", "request_done", "route", "sent_at",
+        "standing", "started", "state", "status", "tries", "upstream",
     )  # fmt: skip
 
     upstream: Upstream
     endpoint: Endpoint
+    standing: Standing
+    outgoing: bytes
+    """The path an instance is asked for."""
     route: routes.Route
     pool: Pool
     fields: RequestFields
@@ -112,10 +136,15 @@ class Exchange:
         self._kept: list[bytes] = []
         self.body_bytes = 0
         self._tried: list[str] = []
-        self._preferred = ""
-        """The key of the endpoint to be tried first, if this is a user's request."""
-        self._afresh = self._early = False
-        """A resting connection turned out dead: from now on only new ones. A websocket was accepted already."""
+        self.aim: Aim | None = None
+        """Where it is meant to go, if that is not the balancer's alone to say."""
+        self.gate: Gate | None = None
+        """Where it is counted in, or waits."""
+        self.dressing = b""
+        """Lines of the gateway's own for the answer."""
+        self._afresh = self._early = self._judged = False
+        """A resting connection turned out dead: from now on only new ones. A websocket was accepted already. What is
+        answered has been counted already."""
         self.state = READY
         self.attempt = 0
         self.method = self.query = b""
@@ -124,7 +153,7 @@ class Exchange:
         self.relayed_before = 0
         """What the relay had moved before this exchange."""
         self.tries = self.status = self.number = 0
-        self.started = self.first_byte_at = 0.0
+        self.started = self.first_byte_at = self.sent_at = 0.0
 
     # --- the request
 
@@ -141,35 +170,57 @@ class Exchange:
         self.request_done = facts.length == NONE
         shared = self._path
         shared.requests = self.number = shared.requests + 1
-        segment = routes.first_segment(path)
-        upstream = shared.snapshot.upstreams.get(segment) or shared.own(segment)
-        if upstream is None:
-            self.upstream, self.route = NOWHERE, NO_ROUTE
-            self._refuse(404, f"no service has the id {segment.decode('ascii', 'replace')!r}", reason="no route")
+        if fields.steering is not None:
+            entrance.steered(self, shared, path, fields.steering, now)
             return
-        route = routes.match(path, upstream.routes)
-        if route is None:
-            self.upstream, self.route = upstream, NO_ROUTE
-            self._refuse(404, f"the service {upstream.service} has no route for this path", reason="no route")
+        segment = routes.first_segment(path)
+        upstream = shared.snapshot.upstreams.get(segment) or own(segment)
+        route = routes.match(path, upstream.routes) if upstream is not None else None
+        if upstream is None or route is None:
+            self.refuse_unknown(segment, upstream)
             return
         self.upstream, self.route = upstream, route
-        self._outgoing = routes.outgoing_path(path, route)
-        if facts.length > 0 and self.too_large(facts.length):
-            self._refuse(413, f"a body of {facts.length} bytes is too large for this route", reason="malformed")
-        elif upstream.endpoints:
-            if route.early_upgrade and facts.upgrade:
-                self._accept_early()
-            user = sticky.user_of(fields.lines, time()) if upstream.sticky else ""
-            if user:
-                self._lead(sticky.key_of(user, upstream.service), now)
-            else:
-                self._try(now)
+        self.outgoing = routes.outgoing_path(path, route)
+        if upstream.special or shared.strict or facts.length > 0:
+            entrance.plain(self, shared, path, now)
         else:
-            self._refuse_for_lack()
+            self.go(now)
 
-    def _refuse_for_lack(self) -> None:
-        why = f"none of the {self.upstream.known} instances of {self.upstream.service} can be called"
-        self._refuse(503, why, NO_INSTANCE[0], reason="no instance")
+    def refuse_unknown(self, segment: bytes, upstream: Upstream | None) -> None:
+        """There is no such service, or it has no route for this path."""
+        self.upstream, self.route = upstream or NOWHERE, NO_ROUTE
+        what = f"no service has the id {segment.decode('ascii', 'replace')!r}"
+        if upstream is not None:
+            what = f"the service {upstream.service} has no route for this path"
+        self.refuse_early(404, f"{what}; see: {self._explain}", reason="no route")
+
+    def go(self, now: float) -> None:
+        """It is let in: to an endpoint, if there is one."""
+        balancer = self._path.balancers.get(self.upstream.service)
+        if balancer is None or not (balancer.candidates or self.aim):
+            self.refuse_for_lack()
+            return
+        if self.route.early_upgrade and self.fields.facts.upgrade:
+            self._accept_early()
+        if self.upstream.policy.sticky == "user" and entrance.led(self, self._path, now):
+            return
+        self._try(now)
+
+    def refuse_for_lack(self) -> None:
+        upstream = self.upstream
+        where = f" in {self._lpar}" if upstream.policy.scope_lpar or (self.aim and self.aim.lpar) else ""
+        why = f"none of the {upstream.known} instances of {upstream.service} can be called{where}"
+        self.refuse_early(503, f"{why}; see: {self._explain}", NO_INSTANCE[0], reason="no instance")
+
+    @property
+    def _explain(self) -> str:
+        """The command that walks the way of this call."""
+        path = self.client.target.partition(b"?")[0].decode("ascii", "replace")
+        return f"plexmesh explain {path if len(path) <= MAX_TOLD else 'URL'}"
+
+    @property
+    def _lpar(self) -> str:
+        return (self.aim.lpar if self.aim else "") or self._path.config.lpar
 
     def _accept_early(self) -> None:
         self.client.write(early_upgrade.accepting(self.fields, b""))
@@ -177,48 +228,92 @@ class Exchange:
         self._early = True
         self._keep_alive = False
 
-    def _lead(self, key: str, now: float) -> None:
-        """To the user's own instance, known by that key."""
-        table = self._path.sticky
-        known = table.known(key)
-        self._preferred = self._path.preferred(self.upstream, known) if known else ""
-        if self._preferred:
-            self._try(now)
-            return
-        self.state = SEEKING
+    def preferred(self, instance: str, now: float) -> str:
+        """The key of that instance, if a session may stay there; else empty."""
+        return self._path.preferred(self.upstream, instance, now) if instance else ""
+
+    def _wait(self, state: State) -> None:
+        self.state = state
         self.attempt += 1
         self.client.pause(FOR_CONNECT)
         self.client.deadline = NEVER
-        table.seek(key, partial(self._led, self.attempt, key, known))
 
-    def _led(self, attempt: int, key: str, known: str, instance: str) -> None:
-        if attempt != self.attempt or self.state is not SEEKING:
+    # --- waiting for its turn
+
+    def wait_for_turn(self) -> None:
+        self._wait(QUEUED)
+
+    def its_turn(self, gate: Gate) -> None:
+        """It is counted in there."""
+        if self.state is not QUEUED or self.gate is not gate:
+            gate.leave(monotonic())
             return
-        path = self._path
-        self.upstream = path.upstream(self.upstream)
+        self.state = READY
         self.client.resume(FOR_CONNECT)
-        if not self.upstream.endpoints:
-            self._refuse_for_lack()
-            return
-        self._preferred = path.preferred(self.upstream, instance) if instance else ""
-        if not self._preferred:
-            self._preferred = path.pick(self.upstream, ()).key
-            path.sticky.chose(key, instance_id(self._preferred), instance or known)
-        self._try(monotonic())
+        self.upstream = self._path.upstream(self.upstream)
+        try:
+            self.go(monotonic())
+        except Malformed as error:
+            self.refuse_early(error.status, str(error), reason="malformed")
 
-    def _choose(self) -> Endpoint:
+    def waited_too_long(self) -> None:
+        self.state, self.gate = READY, None
+        self.client.resume(FOR_CONNECT)
+        self.refuse_crowded()
+
+    def refuse_crowded(self) -> None:
+        self._path.meters.shed += 1
+        why = f"{self.upstream.service} has as many calls as it may have"
+        self.refuse_early(503, why, reason="crowded", retry_after_s=1)
+
+    # --- waiting for word of its user
+
+    def seek(self) -> int:
+        """The number of this waiting, for `seeks`."""
+        self._wait(SEEKING)
+        return self.attempt
+
+    def seeks(self, attempt: int) -> bool:
+        """It still does, and is not wanted for another call by now; if so, its waiting is over."""
+        if attempt != self.attempt or self.state is not SEEKING:
+            return False
+        self.upstream = self._path.upstream(self.upstream)
+        self.client.resume(FOR_CONNECT)
+        return True
+
+    def lead(self, preferred: str, now: float) -> None:
+        """To that instance, if it can be called."""
+        self.aim = Aim(preferred=preferred)
+        self._try(now)
+
+    def waits_at(self, late: float) -> str:
+        """The key of the instance whose answer it has awaited since before `late`, or empty."""
+        return self.standing.key if self.state is WAITING and self.sent_at < late and self.request_done else ""
+
+    def _choose(self, now: float) -> Standing | None:
         path = self._path
-        own = path.snapshot.endpoints.get(self._preferred) if self._preferred not in self._tried else None
-        return own or path.pick(self.upstream, self._tried)
+        balancer = path.balancers.get(self.upstream.service)
+        if balancer is None:
+            return None
+        if self.aim is not None and isinstance(balancer, Balancer):
+            return self.aim.choose(balancer, path.standings, self._tried, now)
+        return balancer.pick(now, b"", self._tried) if balancer.candidates else None
 
     def _try(self, now: float) -> None:
-        """One attempt: an endpoint not tried yet, and a connection to it. There is an endpoint."""
+        """One attempt: an endpoint not tried yet, and a connection to it."""
         path = self._path
-        self.endpoint = endpoint = self._choose() if self._preferred else path.pick(self.upstream, self._tried)
-        key = endpoint.key
+        standing = self._choose(now)
+        if standing is None:
+            self.refuse_for_lack()
+            return
+        self.standing = standing
+        self.endpoint = endpoint = standing.endpoint
+        key = standing.key
         self.tries += 1
-        in_flight = path.in_flight
-        in_flight[key] = in_flight.get(key, 0) + 1
+        self.sent_at = now
+        if not standing.in_flight:
+            standing.last_answer = now
+        standing.in_flight += 1
         self.pool = pool = path.pools.get(key) or path.new_pool(endpoint)
         connection = None if self._afresh else pool.take(now, sure=self.method not in SAFE)
         if connection is not None:
@@ -260,7 +355,7 @@ class Exchange:
         connection.start(
             self,
             b"".join((
-                self.method, b" ", self._outgoing, self.query, self.pool.start_of_fields or self._start_of_fields(),
+                self.method, b" ", self.outgoing, self.query, self.pool.start_of_fields or self._start_of_fields(),
                 fields.lines, fields.facts.framing or self._framing(), client.who_asked(fields),
                 b"X-Forwarded-Prefix: %b\r\n" % route.cut if route.cut else b"",
                 ids.lines(self.number, fields.request_id, fields.trace) if fields.request_id or fields.trace
@@ -269,7 +364,7 @@ class Exchange:
         )  # fmt: skip
         if self._kept:
             connection.write(b"".join(self._kept))
-            if not self._repeatable:
+            if not self.repeatable:
                 self._kept.clear()
         client.await_answer(now)
 
@@ -282,7 +377,7 @@ class Exchange:
     def body(self, data: bytes) -> None:
         """Bytes of the body, framed as they go out."""
         self.body_bytes += len(data)
-        if self._connection is None or self._repeatable:
+        if self._connection is None or self.repeatable:
             self._kept.append(data)
         elif self._kept:
             self._kept.clear()
@@ -290,7 +385,7 @@ class Exchange:
             self._connection.write(data)
 
     @property
-    def _repeatable(self) -> bool:
+    def repeatable(self) -> bool:
         return self.method in SAFE and self.body_bytes <= MAX_KEPT_BYTES
 
     # --- the answer
@@ -304,7 +399,9 @@ class Exchange:
         if self._early:
             self._refused_late(head, connection)
             return
-        plain = self._keep_alive and self.request_done and not (head.location or head.cookies)
+        if head.status >= WORTH_A_LOOK and not self._judged and self._elsewhere(head, connection):
+            return
+        plain = self._keep_alive and self.request_done and not (head.location or head.cookies or self.dressed)
         if not plain or self.fields.facts.minor == 0 or self._path.draining:
             self.answer(head)
             if body:
@@ -314,33 +411,89 @@ class Exchange:
         self.status = head.status
         self.relay.whole((head.lines, self.pool.way if self.tries == 1 else self._way(), b"\r\n"), body)
         self.first_byte_at = now = monotonic()
+        if not self._judged:
+            standing = self.standing
+            standing.answered(now, now - self.sent_at)
+            if standing.trial or self.gate is not None:
+                self._noticed(now)
         self._finish(connection, now)
+
+    @property
+    def dressed(self) -> bool:
+        return bool(self.dressing) or self.aim is not None
+
+    def _elsewhere(self, head: AnswerHead, connection: UpstreamConnection | None) -> bool:
+        """An answer that speaks of trouble is counted; True: it is not passed on, because another endpoint is tried."""
+        now = monotonic()
+        path, standing = self._path, self.standing
+        failing = head.status in FAILING
+        self._judged = True
+        standing.answered(now, now - self.sent_at, failed=failing, slow=True)
+        if self.gate is not None:
+            self.gate.sample(now - self.sent_at, now, failed=failing)
+        if not failing:
+            if standing.trial:
+                path.succeeded(standing)
+            return False
+        path.failed(standing, f"it answered {head.status}", now, max(head.retry_after_s, 0))
+        if head.status != UNAVAILABLE or head.retry_after_s > 0 or not self._may_repeat("refused", now):
+            return False
+        path.meters.retried_answers += 1
+        if connection is not None:
+            connection.pool.give(connection, now)
+            self._connection = None
+        self._again(now)
+        return True
 
     def answer(self, head: AnswerHead) -> None:
         """The head of the answer; its body follows."""
         if self._early:
             self._refused_late(head, None)
             return
+        if head.status >= WORTH_A_LOOK and not self._judged and self._elsewhere(head, None):
+            return
         path, client = self._path, self.client
         minor = self.fields.facts.minor
         self.state = ANSWERING
         self.status = head.status
         self.first_byte_at = now = monotonic()
+        if not self._judged:
+            self._answered(now)
         client.await_body(now, self.route.limits.idle_s, endless=EVENT_STREAM in head.lines)
         if self._kept:
             self._kept.clear()
         unframed = head.length < 0
         if (unframed and minor == 0) or not self.request_done or path.draining:
             self._keep_alive = False
+        if self.dressing.startswith(b"Access-Control"):
+            head = msgspec.structs.replace(head, lines=cors.without_said(head.lines))
         told = forwarding.answer_head(
             head,
-            way=self._way(),
+            way=self._way() + self.dressing + self._session_line(),
             location=self._led_back(relocated, head.location) if head.location else b"",
             cookies=[self._led_back(recookied, each) for each in head.cookies],
             minor=minor,
             keep_alive=self._keep_alive,
         )
         self.relay.head(told, chunking=unframed and minor == 1)
+
+    def _answered(self, now: float) -> None:
+        """An answer has begun: nothing speaks against its instance."""
+        self.standing.answered(now, now - self.sent_at)
+        self._noticed(now)
+
+    def _noticed(self, now: float) -> None:
+        if self.standing.trial:
+            self._path.succeeded(self.standing)
+        if self.gate is not None:
+            self.gate.sample(now - self.sent_at, now, failed=False)
+
+    def _session_line(self) -> bytes:
+        """A cookie for a new session, or one that moved."""
+        wanted = self.aim
+        if wanted is None or not wanted.gives_cookie or wanted.preferred == self.standing.key:
+            return b""
+        return b"Set-Cookie: %b\r\n" % aim.cookie_for(self.upstream, self.endpoint)
 
     def _refused_late(self, head: AnswerHead, connection: UpstreamConnection | None) -> None:
         """The instance does not want the websocket that was accepted for it."""
@@ -364,10 +517,10 @@ class Exchange:
         self._connection = None
         if connection is not None:
             connection.pool.give(connection, now)
-        self._path.ended(self.endpoint.key)
+        self.standing.in_flight -= 1
         self._path.account.settle(self, self.status, "", now)
         self.state = READY
-        if self.body_bytes or self._tried or self._afresh or self._early or self._preferred:
+        if self.body_bytes or self._tried or self._afresh or self._judged or self.dressed or self.gate:
             self._forget()
         self.client.answered(self._keep_alive and self.request_done, now)
 
@@ -376,8 +529,12 @@ class Exchange:
         self._kept.clear()
         self._tried.clear()
         self.body_bytes = 0
-        self._preferred = ""
-        self._afresh = self._early = False
+        self.aim = None
+        self.dressing = b""
+        self._afresh = self._early = self._judged = False
+        gate, self.gate = self.gate, None
+        if gate is not None:
+            gate.leave(monotonic())
 
     # --- tunnels
 
@@ -389,10 +546,14 @@ class Exchange:
         if not self.fields.facts.upgrade:
             raise Malformed(502, "it changed the protocol unasked")
         if not self._early:
-            self.client.write(forwarding.switching_head(head, self._way()))
+            self.client.write(forwarding.switching_head(head, self._way() + self._session_line()))
         self.state = TUNNEL
         self.status = 101
-        self.first_byte_at = monotonic()
+        self.first_byte_at = now = monotonic()
+        self._answered(now)
+        gate, self.gate = self.gate, None
+        if gate is not None:  # how long a tunnel is open says nothing about room for calls
+            gate.leave(now)
         self._keep_alive = False
         self._upstream_ended = False
         self._path.meters.upgrades += 1
@@ -426,32 +587,69 @@ class Exchange:
         if self.state is ANSWERING or self.state is TUNNEL:
             self._cut(fault)
             return
+        path, now = self._path, monotonic()
         stale = fault == "died" and self._connection is not None and self._connection.reused
-        upstream = self._path.upstream(self.upstream)
-        verdict = retries.after(
-            fault,
-            repeatable=self._repeatable,
-            tries=len(self._tried) + (not stale),
-            endpoints=len(upstream.endpoints),
-        )
+        if fault in COUNTED and not stale:
+            self.standing.answered(now, now - self.sent_at, failed=True)
+            if fault != "connect":
+                path.failed(self.standing, why, now)
+            if self.gate is not None:
+                self.gate.sample(now - self.sent_at, now, failed=True)
+        verdict = self._verdict(fault, now, stale=stale)
         if verdict == "wait":
             return
         self._leave()
         if verdict == "again":
-            self.upstream = upstream
-            if stale:
-                self._afresh = True
-            else:
-                self._tried.append(self.endpoint.key)
-            self._path.meters.retries += 1
-            self._try(monotonic())
+            self._next(now, stale=stale)
             return
         self._give_up(verdict, fault, why)
+
+    def _verdict(self, fault: Fault, now: float, *, stale: bool) -> retries.Verdict:
+        if stale and self.repeatable and not self._afresh:
+            return "again"  # it says nothing about its endpoint
+        return retries.after(fault, repeatable=self.repeatable, more=self._more(fault, now))
+
+    def _more(self, fault: Fault, now: float) -> bool:
+        """Another try may be worth it, and is allowed."""
+        path, policy = self._path, self.upstream.policy
+        balancer = path.balancers.get(self.upstream.service)
+        tried = len(self._tried) + 1
+        if not path.guards.retries or balancer is None or not balancer.candidates:
+            return False
+        known = 1 if self.aim is not None and self.aim.alone else len(balancer.upstream.endpoints) or 1
+        if fault == "connect":
+            return tried < max(known, retries.MIN_TRIES)
+        if fault == "put out":
+            return known > 1 and tried < known
+        if not self.repeatable:
+            return False
+        if known == 1:
+            return fault == "died" and tried < retries.MIN_TRIES
+        excluded = (*self._tried, self.endpoint.key)
+        return len(set(excluded)) <= policy.retries and path.retry_elsewhere(self.upstream, excluded, now)
+
+    def _may_repeat(self, fault: Fault, now: float) -> bool:
+        return retries.after(fault, repeatable=self.repeatable, more=self._more(fault, now)) == "again"
+
+    def _again(self, now: float) -> None:
+        """An answer is not passed on."""
+        self._leave()
+        self._next(now, stale=False)
+
+    def _next(self, now: float, *, stale: bool) -> None:
+        self.upstream = self._path.upstream(self.upstream)
+        self._judged = False
+        if stale:
+            self._afresh = True
+        else:
+            self._tried.append(self.endpoint.key)
+        self._path.meters.retries += 1
+        self._try(now)
 
     def _give_up(self, verdict: retries.Verdict, fault: Fault, why: str) -> None:
         self._path.meters.unknown_outcomes += verdict == "unknown"
         status, content = retries.told(verdict, self.endpoint.path_name.decode(), self.tries, why)
-        self._refuse(status, content, reason=fault)
+        self.refuse_early(status, content, reason=fault)
 
     def _leave(self) -> None:
         """Give the attempt up: close its connection, take it out of the counts."""
@@ -459,8 +657,11 @@ class Exchange:
         if connection is not None:
             connection.close(at_once=not self.tunnelled)
         self.client.resume(FOR_CONNECT | FOR_UPSTREAM)
-        if self.state is not SEEKING:  # there, nothing was counted in yet
-            self._path.ended(self.endpoint.key)
+        if self.state is QUEUED and self.gate is not None:
+            self.gate.withdraw(self)
+            self.gate = None
+        elif self.state not in (READY, QUEUED, SEEKING):  # in these, nothing is counted in yet
+            self.standing.in_flight -= 1
 
     def _cut(self, reason: str) -> None:
         """The answer broke off: the client must not take it for a whole one. Or a tunnel ended."""
@@ -473,15 +674,24 @@ class Exchange:
         else:
             self.client.reset()
 
-    def _refuse(self, status: int, content: str, number: str = "", *, reason: str) -> None:
+    def refuse_early(self, status: int, content: str, number: str = "", *, reason: str, retry_after_s: int = 0) -> None:
         """An answer of the gateway's own, in place of an instance's."""
-        early = self._early
+        early, extra = self._early, self.dressing
+        if retry_after_s:
+            extra += b"Retry-After: %d\r\n" % retry_after_s
         self._record(status, reason)
         if early:
             self.client.write(early_upgrade.closing(content))
             self.client.close()
         else:
-            self.client.reply(status, content, number, keep_alive=self._keep_alive and self.request_done)
+            self.client.reply(status, content, number, keep_alive=self._keep_alive and self.request_done, extra=extra)
+
+    def answer_here(self, head: bytes, status: int) -> None:
+        """A whole answer without a body, made by the gateway; `head` lacks its empty line."""
+        keep_alive = self._keep_alive and self.request_done and not self._path.draining
+        self._record(status, "")
+        self.client.write(head + (b"\r\n" if keep_alive else b"Connection: close\r\n\r\n"))
+        self.client.answered(keep_alive, monotonic())
 
     def _record(self, status: int, reason: str) -> None:
         """It is over without a whole answer of an instance."""
@@ -499,7 +709,7 @@ class Exchange:
             self._cut("malformed")
             return
         self._leave()
-        self._refuse(status, content, reason="malformed")
+        self.refuse_early(status, content, reason="malformed")
 
     def refuse_head(self, status: int) -> None:
         """What came was no request: there is nothing to route, but something to record."""

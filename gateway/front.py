@@ -12,6 +12,7 @@ import contextlib
 import os
 import random
 import socket
+import time
 
 from gateway.config import GatewayConfig
 from gateway.datapath import DataPath
@@ -21,8 +22,9 @@ from gateway.listener import Listener
 from gateway.plane import Place, WorkerState, WorkerView
 from gateway.pool import Dial
 from gateway.probing import Prober
-from gateway.report import Judgement, Report, WatchState
+from gateway.report import Judgement, Report, Room, Seen, WatchState
 from gateway.snapshot import Endpoint, Snapshot
+from gateway.standing import Standing
 from gateway.vipa import Vipa
 from gateway.watch import Watch
 from shared.errors import Conflict
@@ -116,14 +118,19 @@ class Front:
         return self.report()
 
     def report(self) -> Report:
-        path, watch = self.path, self.watch
+        path, watch, now = self.path, self.watch, time.monotonic()
         path.meters.access_dropped = path.access.dropped
         return Report(
             meters=path.meters,
             why_not_ready=self.why_not_ready(),
-            in_flight={key: count for key, count in path.in_flight.items() if count},
+            in_flight=path.in_flight,
             idle={key: pool.idle_count for key, pool in path.pools.items() if key and pool.idle_count},
-            health={key: Judgement(record.state, record.why) for key, record in path.health.records.items()},
+            health={
+                key: Judgement(record.state, record.why, record.since) for key, record in path.health.records.items()
+            },
+            seen={key: _seen(each, now) for key, each in path.standings.items() if each.total},
+            rooms={name: Room(gate.limit, gate.waiting, gate.shed) for name, gate in path.gates.items()},
+            panic=sorted(name for name, balancer in path.balancers.items() if balancer.panic),
             clients=len(path.clients),
             endpoints=len(path.snapshot.endpoints),
             listening=self._listener is not None,
@@ -179,3 +186,15 @@ class Front:
 
     def close(self) -> None:
         self.path.close()
+
+
+def _seen(standing: Standing, now: float) -> Seen:
+    calls, failed = standing.recent(now)
+    return Seen(
+        standing.total,
+        standing.total_failed,
+        round(standing.per_s(now), 2),
+        round(failed / calls, 3) if calls else 0.0,
+        round(standing.latency_s * 1000, 2),
+        standing.ejections,
+    )

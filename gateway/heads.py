@@ -10,6 +10,9 @@ What is refused (400 unless said), because two readers could understand it diffe
                     protocol's name, is ignored: 9110, 7.8)
     Expect          anything but 100-continue (417; 9110, 10.1.1)
 
+What is acted on here (`Steering`): X-Forward-To and what browsers say of a page's origin, which are taken out, and
+X-InstanceId and X-Plexmesh-Lpar, which go on: the next gateway may have to act on them.
+
 What is dropped: hop-by-hop fields and those Connection names (9110, 7.6.1), every field that only a gateway may say
 (X-Forwarded-*, Forwarded, Via: kept aside, for a proxy that is trusted), X-Certificate-*, by which a gateway vouches
 for a client's certificate, and all spellings of these with "_". Everything else goes on in its order and spelling.
@@ -26,6 +29,7 @@ from itertools import repeat
 
 import msgspec
 
+from gateway.cors import Asked
 from gateway.fields import DROPPED, PLAIN, TOKEN, Field, FieldLines, Kinds, Malformed, tokens
 from gateway.reader import CHUNKED, NONE
 
@@ -46,16 +50,20 @@ FORWARDING = frozenset(
 SAID_ANEW = frozenset(b"host content-length expect".split())
 """Not copied but said as they were understood."""
 
-FRAMING, ASIDE, REQUEST_ID_FIELD, TRACE_PARENT, TRACE_STATE = 2, 3, 4, 5, 6
-"""Kinds of fields: of which the facts are made; kept aside for trusted proxies; and single ones."""
+FRAMING, ASIDE, REQUEST_ID_FIELD, TRACE_PARENT, TRACE_STATE, STEERING = 2, 3, 4, 5, 6, 7
+"""Kinds of fields: of which the facts are made; kept aside for trusted proxies; single ones; and of `Steering`."""
+
+FORWARD_TO, INSTANCE_ID, LPAR, ORIGIN = b"x-forward-to", b"x-instanceid", b"x-plexmesh-lpar", b"origin"
+ASKS_METHOD, ASKS_HEADERS = b"access-control-request-method", b"access-control-request-headers"
 
 MEANINGFUL = frozenset(b"host content-length expect connection transfer-encoding upgrade te".split())
 KINDS = Kinds(
     dict.fromkeys(HOP_BY_HOP | {b"proxy"}, DROPPED)
     | dict.fromkeys(FORWARDING, ASIDE)
     | dict.fromkeys(MEANINGFUL, FRAMING)
-    | {b"x-request-id": REQUEST_ID_FIELD, b"traceparent": TRACE_PARENT, b"tracestate": TRACE_STATE},
-    {b"x-forwarded-": ASIDE, b"x-certificate-": DROPPED},
+    | {b"x-request-id": REQUEST_ID_FIELD, b"traceparent": TRACE_PARENT, b"tracestate": TRACE_STATE}
+    | dict.fromkeys((FORWARD_TO, INSTANCE_ID, LPAR, ORIGIN, ASKS_METHOD, ASKS_HEADERS), STEERING),
+    {b"x-forwarded-": ASIDE, b"x-certificate-": DROPPED, b"access-control-": DROPPED},
 )
 """(`Proxy` is no field of HTTP; programs that take fields as variables read it as HTTP_PROXY.)"""
 ONCE = frozenset(b"host content-length transfer-encoding".split())
@@ -84,6 +92,15 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     hops: frozenset[bytes]
 
 
+class Steering(msgspec.Struct, frozen=True, gc=False):
+    """What a head says of where the call shall go, and from which origin its page is. Empty: nothing."""
+
+    forward_to: bytes
+    instance: bytes
+    lpar: bytes
+    cors: Asked
+
+
 class RequestFields(msgspec.Struct, frozen=True, gc=False):
     """The checked fields of a head. `lines` are those that go on; `aside` those only a trusted proxy may say.
 
@@ -95,6 +112,7 @@ class RequestFields(msgspec.Struct, frozen=True, gc=False):
     request_id: bytes
     trace: bytes
     aside: tuple[Field, ...]
+    steering: Steering | None = None
 
 
 class _FactsOf(dict[tuple[int, tuple[bytes, ...]], Facts]):
@@ -153,6 +171,7 @@ def _with_special(facts: Facts, lines: list[bytes], special: list[Field]) -> Req
     request_id = trace = b""
     states: list[bytes] = []
     aside: list[Field] = []
+    steering: dict[bytes, bytes] = {}
     for field in special:
         if field.key in facts.hops:
             continue
@@ -162,11 +181,28 @@ def _with_special(facts: Facts, lines: list[bytes], special: list[Field]) -> Req
             request_id = field.value if REQUEST_ID.match(field.value) else b""
         elif field.kind == TRACE_PARENT:
             trace = b"" if trace or not TRACEPARENT.match(field.value) else field.value
+        elif field.kind == STEERING:
+            if steering.setdefault(field.key, field.value) != field.value:
+                raise Malformed(400, f"more than one {field.key.decode()} field")
+            if field.key in (INSTANCE_ID, LPAR):
+                lines.append(field.line)
         else:
             states.append(field.line)
     if trace:
         lines += states
-    return RequestFields(facts, b"".join(lines), request_id, trace, tuple(aside))
+    return RequestFields(
+        facts, b"".join(lines), request_id, trace, tuple(aside), _steering(steering) if steering else None
+    )
+
+
+def _steering(said: dict[bytes, bytes]) -> Steering:
+    get = said.get
+    return Steering(
+        get(FORWARD_TO, b""),
+        get(INSTANCE_ID, b""),
+        get(LPAR, b""),
+        Asked(get(ORIGIN, b""), get(ASKS_METHOD, b""), get(ASKS_HEADERS, b"")),
+    )
 
 
 def read_target(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes]:

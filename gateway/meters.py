@@ -82,6 +82,11 @@ class Meters(msgspec.Struct):
     """Service → since when it is not in the registry any more; monotonic, the same for all processes of a machine."""
 
     retries: int = 0
+    retried_answers: int = 0
+    retries_denied: int = 0
+    ejections: int = 0
+    shed: int = 0
+    rate_limited: int = 0
     refused_connects: int = 0
     unknown_outcomes: int = 0
     malformed: int = 0

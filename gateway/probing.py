@@ -31,7 +31,7 @@ class Prober:
         self._wake = asyncio.Event()
         self._probes: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
-        path.probe, path.look = self.probe, self._wake.set
+        path.probe, path.look_at_probes = self.probe, self._wake.set
 
     async def run(self) -> None:
         """Keep the deadlines of `health`; sleeps while there are none."""
@@ -64,8 +64,8 @@ class Prober:
         """Empty, or how it failed."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                if self._session is not None and on_itself(endpoint):
-                    async with self._session.get(endpoint.health_check_url, allow_redirects=False):
+                if self._session is not None and endpoint.probe_url:
+                    async with self._session.get(endpoint.probe_url, allow_redirects=False):
                         return ""
                 sock = await self._dialer.dial(endpoint)
         except TimeoutError:
@@ -79,9 +79,3 @@ class Prober:
 def _reason(error: Exception) -> str:
     number = getattr(error, "errno", None)
     return os.strerror(number).lower() if number else str(error) or type(error).__name__
-
-
-def on_itself(endpoint: Endpoint) -> bool:
-    """The health URL is on the instance's own address: a registration cannot make a gateway call anybody else."""
-    scheme, _, rest = endpoint.health_check_url.partition("://")
-    return scheme == "http" and rest.partition("/")[0].lower().encode() in endpoint.authorities

@@ -7,13 +7,13 @@ unproven before fine.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
 from gateway.meters import Meters
 
-RANK = {"out": 2, "unproven": 1}
+RANK = {"out": 4, "unproven": 3, "ejected": 2, "trial": 1}
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -21,6 +21,45 @@ class Judgement(msgspec.Struct, frozen=True):
 
     state: str
     why: str
+    since: float = 0.0
+    """Monotonic seconds, the same for all processes of a machine."""
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What calls to an instance have shown; see `gateway.standing`. The window is that of the last 5 to 10 seconds."""
+
+    calls: int = 0
+    failed: int = 0
+    per_s: float = 0.0
+    """Calls in the window."""
+    failed_share: float = 0.0
+    """In the window, 0 to 1."""
+    latency_ms: float = 0.0
+    ejections: int = 0
+
+    def with_(self, other: Seen) -> Seen:
+        """Of two data paths: counts are summed, the slower latency shown, shares weighed by the calls."""
+        per_s = self.per_s + other.per_s
+        failed = self.per_s * self.failed_share + other.per_s * other.failed_share
+        return Seen(
+            self.calls + other.calls,
+            self.failed + other.failed,
+            round(per_s, 2),
+            round(failed / per_s, 3) if per_s else 0.0,
+            max(self.latency_ms, other.latency_ms),
+            self.ejections + other.ejections,
+        )
+
+
+class Room(msgspec.Struct, frozen=True):
+    """How many calls of a service may be under way, and how many wait or were turned away."""
+
+    limit: int = 0
+    waiting: int = 0
+    shed: int = 0
+
+    def with_(self, other: Room) -> Room:
+        return Room(self.limit + other.limit, self.waiting + other.waiting, self.shed + other.shed)
 
 
 class WatchState(msgspec.Struct, frozen=True):
@@ -39,6 +78,12 @@ class Report(msgspec.Struct):
     """Instance key → kept-alive connections to it."""
     health: dict[str, Judgement] = {}
     """Of instances that are not fine, by key."""
+    seen: dict[str, Seen] = {}
+    """Of instances that were called, by key."""
+    rooms: dict[str, Room] = {}
+    """Of services whose calls are limited, by id."""
+    panic: list[str] = []
+    """Services of which so many instances are ejected that ejections are ignored."""
     clients: int = 0
     endpoints: int = 0
     listening: bool = False
@@ -60,6 +105,9 @@ class Report(msgspec.Struct):
         self.meters.add(other.meters)
         self.in_flight = _summed(self.in_flight, other.in_flight)
         self.idle = _summed(self.idle, other.idle)
+        self.seen = {key: _joined(self.seen.get(key), other.seen.get(key)) for key in self.seen | other.seen}
+        self.rooms = {key: _joined(self.rooms.get(key), other.rooms.get(key)) for key in self.rooms | other.rooms}
+        self.panic = sorted({*self.panic, *other.panic})
         self.clients += other.clients
         if not serving:
             return
@@ -79,6 +127,17 @@ class Report(msgspec.Struct):
 def nothing() -> Report:
     """To add others to."""
     return Report(Meters(), workers=0)
+
+
+S = TypeVar("S", Seen, Room)
+
+
+def _joined(one: S | None, two: S | None) -> S:
+    if one is None or two is None:
+        found = one or two
+        assert found is not None
+        return found
+    return one.with_(two)
 
 
 def _summed(one: dict[str, int], two: dict[str, int]) -> dict[str, int]:

@@ -26,8 +26,12 @@ RESERVED = frozenset(("gateway", "application", "eureka", "console", "static"))
 DEFAULT_ROUTES = (("api/v1", "/"), ("ui/v1", "/"), ("ws/v1", "/"))
 KEY = "apiml.routes."
 
-SOUND = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*\Z")
-"""What a declared path may hold. It becomes part of request lines, so anything else makes the route void."""
+SOUND = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/-]*\Z")
+"""What a declared path may hold: it becomes part of request lines, and is compared with paths in their one spelling.
+Anything else makes the route void, and a dot segment does."""
+
+MAX_ROUTES = 64
+MAX_URL = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,31 +54,69 @@ class Route:
         return self.prefix.decode().split("/", 2)[2]
 
 
+BY_HEADER = Route(b"", b"", b"")
+"""Of a call that X-Forward-To sends: its path stays as it is."""
+
+
 def routable(service: str) -> bool:
     return service not in NEVER_ROUTED and service not in RESERVED
 
 
 def routes_of(service: str, metadatas: Iterable[Mapping[str, str]]) -> tuple[Route, ...]:
     """The routes of a service, longest gatewayUrl first. Where its instances disagree, the first one says it."""
+    return read_routes(service, metadatas)[0]
+
+
+def read_routes(service: str, metadatas: Iterable[Mapping[str, str]]) -> tuple[tuple[Route, ...], tuple[str, ...]]:
+    """And what is wrong with what was declared, each a sentence."""
     found: dict[bytes, Route] = {}
+    faults: dict[str, None] = {}
     for metadata in metadatas:
-        for name, gateway_url, service_url in declared(metadata):
+        routes, wrong = declared(metadata)
+        faults |= dict.fromkeys(wrong)
+        for name, gateway_url, service_url in routes:
             early = metadata.get("plexmesh.earlyUpgrade", "").lower() == "true"
             route = make_route(service, gateway_url, service_url, limits_of(metadata, name), early_upgrade=early)
-            found.setdefault(route.prefix, route)
-    return tuple(sorted(found.values(), key=lambda route: (-len(route.prefix), route.prefix)))
+            if len(found) < MAX_ROUTES:
+                found.setdefault(route.prefix, route)
+            elif route.prefix not in found:
+                faults[f"more than {MAX_ROUTES} routes: the rest is left out"] = None
+    return tuple(sorted(found.values(), key=lambda route: (-len(route.prefix), route.prefix))), tuple(faults)
 
 
-def declared(metadata: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """(name, gatewayUrl, serviceUrl) of each complete route in an instance's metadata, or the default ones."""
-    found = []
-    for key, gateway_url in metadata.items():
+def declared(metadata: Mapping[str, str]) -> tuple[list[tuple[str, str, str]], list[str]]:
+    """(name, gatewayUrl, serviceUrl) of each complete route in an instance's metadata, or the default ones; and what is
+    wrong with others, which are void."""
+    found: list[tuple[str, str, str]] = []
+    faults: list[str] = []
+    for key in sorted(each for each in metadata if each.startswith(KEY)):
         name, _, part = key.removeprefix(KEY).partition(".")
-        if key.startswith(KEY) and part == "gatewayUrl" and gateway_url.strip("/"):
-            pair = (gateway_url, metadata.get(f"{KEY}{name}.serviceUrl", "/"))
-            if all(SOUND.match(each) for each in pair):
-                found.append((name, *pair))
-    return found or [("", *pair) for pair in DEFAULT_ROUTES]
+        gateway_url = metadata[key].strip()
+        if part != "gatewayUrl" or not gateway_url.strip("/"):
+            if part not in ("gatewayUrl", "serviceUrl"):
+                faults.append(f"{key[:MAX_URL]}: no key of a route; a route's name has no dot")
+            continue
+        service_url = metadata.get(f"{KEY}{name}.serviceUrl", "/").strip()
+        why = next((why for each in (gateway_url, service_url) if (why := unsound(each))), "")
+        if why:
+            faults.append(f"{KEY}{name}: {why}: this route is left out")
+        elif len(found) < MAX_ROUTES + 1:
+            found.append((name, gateway_url, service_url))
+    return found or ([("", *pair) for pair in DEFAULT_ROUTES] if not faults else []), faults[:MAX_ROUTES]
+
+
+def unsound(path: str) -> str:
+    """Why a declared path cannot be used, or empty."""
+    if len(path) > MAX_URL:
+        return f"a path of more than {MAX_URL} characters"
+    if not SOUND.match(path):
+        return f"{path!r} holds a character that no route may have"
+    segments = path.strip("/").split("/")
+    if any(segment.partition(";")[0] in (".", "..") for segment in segments):
+        return f"{path!r} has a dot segment"
+    if "" in segments[1:]:
+        return f"{path!r} has an empty segment"
+    return ""
 
 
 def make_route(

@@ -15,19 +15,25 @@ Not here: what this gateway has learned about an instance by itself (`health`).
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
-from gateway import sticky
-from gateway.routes import Route, routable, routes_of
+from gateway.policy import PLAIN, Policies, Policy
+from gateway.routes import Route, read_routes, routable
 from shared.errors import PlexmeshError
 from shared.wire import Del, Instance, Mark, Owner, OwnerState, Put, WatchEvent, checksum
 
 
 class OutOfStep(PlexmeshError):
     """The set folded here is not the sender's."""
+
+
+WEIGHT, MAX_WEIGHT = 100, 10_000
+"""Of an instance that names none (`plexmesh.weight`); and the most one may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,16 @@ class Endpoint:
     authorities: tuple[bytes, ...]
     """All names of it a Location may use, lower case."""
     path_name: bytes
-    health_check_url: str = ""
+    probe_url: str = ""
+    """Its health URL, if that is on its own address: a registration cannot make a gateway call anybody else."""
+    lpar: str = ""
+    """Empty: outside the sysplex."""
+    weight: int = WEIGHT
+    leaving: bool = False
+    """It is about to end: sessions do not stay either."""
+
+    def same_process(self, other: Endpoint) -> bool:
+        return (self.gen, self.host, self.ip, self.port) == (other.gen, other.host, other.ip, other.port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +74,28 @@ class Upstream:
     endpoints: tuple[Endpoint, ...]
     known: int
     """Instances of any status."""
-    sticky: bool = False
-    """A user's calls go to the same instance (`gateway.sticky`)."""
+    policy: Policy = PLAIN
+    faults: tuple[str, ...] = ()
+    """What is wrong with its registrations, each a sentence; it concerns this service alone."""
+    drained: tuple[Endpoint, ...] = ()
+    """OUT_OF_SERVICE: sticky sessions may stay there for a while."""
+    special: bool = False
+    """Something of its policy is looked at with each call."""
+
+    @property
+    def sticky(self) -> bool:
+        """A user's calls go to the same instance (`gateway.sticky`)."""
+        return self.policy.sticky == "user"
+
+
+OWN = Upstream("gateway", (Route(b"", b"", b""),), (), 1)
+"""The gateway's own pages."""
+OWN_SEGMENTS = frozenset((b"", b"gateway", b"application", b"static", b"console"))
+
+
+def own(segment: bytes) -> Upstream | None:
+    """The gateway's own pages, if a path that begins with this segment is one of theirs."""
+    return OWN if segment in OWN_SEGMENTS else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +107,21 @@ class Snapshot:
     instances: Mapping[str, Instance]
     owners: Mapping[str, OwnerState]
     token: str = ""
+    drained: Mapping[str, Endpoint] = field(default_factory=dict)
+    """By key, OUT_OF_SERVICE ones of routed services."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the configuration adds to the registry: policies, services outside of it, this gateway's own domain."""
+
+    policies: Policies = field(default_factory=Policies)
+    static: tuple[Instance, ...] = ()
+    apiml_id: str = ""
+
+
+AS_REGISTERED = Settings()
+NOTHING_SAID = AS_REGISTERED.policies
 
 
 def instance_id(key: str) -> str:
@@ -85,9 +135,14 @@ NAME = re.compile(r"[A-Za-z0-9._:-]{1,255}\Z")
 EMPTY = Snapshot(MappingProxyType({}), MappingProxyType({}), MappingProxyType({}), MappingProxyType({}))
 
 
+def callable_here(instance: Instance) -> bool:
+    """In a way this gateway can: plain HTTP, a name that is one."""
+    return not instance.secure and bool(_names(instance)) and 0 < instance.port < 65536
+
+
 def usable(instance: Instance) -> bool:
-    """A candidate for requests: UP, and called in a way this gateway can (plain HTTP, a name that is one)."""
-    return instance.status == "UP" and not instance.secure and bool(_names(instance)) and 0 < instance.port < 65536
+    """A candidate for requests."""
+    return instance.status == "UP" and callable_here(instance)
 
 
 def _names(instance: Instance) -> list[str]:
@@ -108,20 +163,94 @@ def endpoint_of(instance: Instance) -> Endpoint:
         authority=authorities[0],
         authorities=authorities,
         path_name=place.encode(),
-        health_check_url=instance.health_check_url,
+        probe_url=instance.health_check_url if _on_itself(instance.health_check_url, authorities) else "",
+        lpar=instance.lpar or "",
+        weight=_weight(instance.metadata.get("plexmesh.weight", "")) or WEIGHT,
+        leaving=instance.metadata.get("plexmesh.leaving", "") == "true",
     )
+
+
+def _on_itself(url: str, authorities: tuple[bytes, ...]) -> bool:
+    scheme, _, rest = url.partition("://")
+    return scheme == "http" and rest.partition("/")[0].lower().encode("utf-8", "replace") in authorities
+
+
+def _weight(text: str) -> int:
+    """0: it is none."""
+    return int(text) if re.fullmatch(r"[0-9]{1,5}", text) and 0 < int(text) <= MAX_WEIGHT else 0
 
 
 def _bracketed(name: str) -> str:
     return f"[{name}]" if ":" in name else name
 
 
-def upstream_of(service: str, instances: Mapping[str, Instance]) -> Upstream:
+def upstream_of(service: str, instances: Mapping[str, Instance], policies: Policies = NOTHING_SAID) -> Upstream:
+    """One service. Where its instances disagree on routes or policy, the first one that is UP says it."""
     ordered = sorted(instances.values(), key=lambda each: each.instance)
     up = [each for each in ordered if usable(each)]
-    routes = routes_of(service, (each.metadata for each in up or ordered))
-    by_user = bool(ordered) and sticky.wanted((up or ordered)[0].metadata)
-    return Upstream(service, routes, tuple(endpoint_of(each) for each in up), len(ordered), by_user)
+    routes, faults = read_routes(service, (each.metadata for each in up or ordered))
+    policy, more = policies.of(service, (up or ordered)[0].metadata if ordered else {})
+    endpoints = tuple(endpoint_of(each) for each in up)
+    if policy.external_url and endpoints:
+        endpoints = external_endpoints(service, policy.external_url, endpoints[0])
+        if not endpoints:
+            more += (f"apiml.service.externalUrl: {policy.external_url} can only be called with TLS",)
+    return Upstream(
+        service,
+        routes,
+        endpoints,
+        len(ordered),
+        policy,
+        (*faults, *more, *_weight_faults(ordered)),
+        tuple(endpoint_of(each) for each in ordered if each.status == "OUT_OF_SERVICE" and callable_here(each)),
+        policy.admits or bool(policy.sticky) or policy.picker == "ringHash",
+    )
+
+
+def _weight_faults(instances: Sequence[Instance]) -> list[str]:
+    said = {each.instance: each.metadata.get("plexmesh.weight", "") for each in instances}
+    wanted = f"plexmesh.weight: expected 1 to {MAX_WEIGHT}"
+    return [f"{wanted} (that of {id} is {text[:16]!r})" for id, text in said.items() if text and not _weight(text)][:4]
+
+
+def external_endpoints(service: str, url: str, like: Endpoint) -> tuple[Endpoint, ...]:
+    """The one that is called in place of a service's instances; none where that needs TLS."""
+    parts = urlsplit(url)
+    try:
+        host, port = parts.hostname or "", parts.port or 80
+    except ValueError:
+        return ()
+    if parts.scheme != "http" or not NAME.match(host):
+        return ()
+    authority = f"{_bracketed(host)}:{port}".encode()
+    return (
+        Endpoint(
+            f"{service}/{url}", service, like.gen, "", host, "", port, authority, (authority,),
+            f"outside/{service}:{port}".encode(),
+        ),
+    )  # fmt: skip
+
+
+DOMAIN = "apiml.service.apimlId"
+EXTERNAL = "apiml.service.externalUrl"
+DOMAIN_NAME = re.compile(r"[a-z0-9-]{1,64}\Z")
+
+
+def domains_of(gateways: Mapping[str, Instance], own: str) -> dict[bytes, Upstream]:
+    """Gateways of other API ML domains: `/{apimlId}/{serviceId}/…` is theirs, below the URL they are known by."""
+    found: dict[bytes, Upstream] = {}
+    for each in sorted(gateways.values(), key=lambda each: each.instance):
+        domain = each.metadata.get(DOMAIN, "").strip().lower()
+        if not DOMAIN_NAME.match(domain) or domain == own.lower() or not routable(domain) or domain.encode() in found:
+            continue
+        endpoints: tuple[Endpoint, ...] = (endpoint_of(each),) if usable(each) else ()
+        url = each.metadata.get(EXTERNAL, "")
+        if endpoints and url:
+            endpoints = external_endpoints(domain, url, endpoints[0])
+        endpoints = tuple(dataclasses.replace(endpoint, service=domain) for endpoint in endpoints)
+        prefix = f"/{domain}".encode()
+        found[domain.encode()] = Upstream(domain, (Route(prefix, b"", prefix),), endpoints, 1)
+    return found
 
 
 @dataclass(slots=True)
@@ -172,7 +301,9 @@ class _Aside:
 class Fold:
     """Watch events in, snapshots out. `begin` is called when a stream is opened, with `token` as where it goes on."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings = AS_REGISTERED) -> None:
+        self._settings = settings
+        self._static = _grouped(settings.static)
         self.snapshot = EMPTY
         self.token = ""
         """Of the last mark; empty: a stream is to begin with the whole set."""
@@ -227,17 +358,57 @@ class Fold:
         self._set.owners |= aside.said.owners
 
     def _next(self, token: str) -> Snapshot:
-        now, old = self._set, self.snapshot
-        upstreams = {name: up for name, up in old.upstreams.items() if up.service in now.services}
+        """Services that did not change keep their upstream as it is."""
+        now, static = self._set, self._static
+        kept = {
+            up.service: up
+            for up in self.snapshot.upstreams.values()
+            if up.service in now.services or up.service in static
+        }
         for service in now.changed:
-            if service in now.services and routable(service):
-                upstreams[service.encode()] = upstream_of(service, now.services[service])
+            kept.pop(service, None)
         now.changed = set()
-        endpoints = {each.key: each for upstream in upstreams.values() for each in upstream.endpoints}
-        return Snapshot(
-            MappingProxyType(upstreams),
-            MappingProxyType(endpoints),
-            MappingProxyType(dict(now.instances)),
-            MappingProxyType(dict(now.owners)),
-            token,
-        )
+        return _drawn(now.instances, now.services, now.owners, self._settings, static, token, kept)
+
+
+def snapshot_of(
+    instances: Mapping[str, Instance], owners: Mapping[str, OwnerState], settings: Settings = AS_REGISTERED
+) -> Snapshot:
+    """What is routed, and where to, for these instances (by key) and this configuration. It depends on nothing else, so
+    another data plane may be told by it."""
+    return _drawn(instances, _grouped(instances.values()), owners, settings, _grouped(settings.static), "", {})
+
+
+def _drawn(
+    instances: Mapping[str, Instance],
+    services: Mapping[str, Mapping[str, Instance]],
+    owners: Mapping[str, OwnerState],
+    settings: Settings,
+    static: Mapping[str, Mapping[str, Instance]],
+    token: str,
+    kept: Mapping[str, Upstream],
+) -> Snapshot:
+    """`kept` are upstreams that are what they would be made anew."""
+    upstreams = domains_of(services.get("gateway", {}), settings.apiml_id)
+    for service in services.keys() | static.keys():
+        if routable(service):
+            found = kept.get(service)
+            if found is None:
+                members = {**static.get(service, {}), **services.get(service, {})}
+                found = upstream_of(service, members, settings.policies)
+            upstreams[service.encode()] = found
+    return Snapshot(
+        MappingProxyType(upstreams),
+        MappingProxyType({each.key: each for upstream in upstreams.values() for each in upstream.endpoints}),
+        MappingProxyType({each.key: each for each in settings.static} | dict(instances)),
+        MappingProxyType(dict(owners)),
+        token,
+        MappingProxyType({each.key: each for upstream in upstreams.values() for each in upstream.drained}),
+    )
+
+
+def _grouped(instances: Iterable[Instance]) -> dict[str, dict[str, Instance]]:
+    found: dict[str, dict[str, Instance]] = {}
+    for each in instances:
+        found.setdefault(each.service, {})[each.key] = each
+    return found

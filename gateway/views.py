@@ -1,7 +1,8 @@
 """What this gateway sees, as plain data for its pages and /gateway/v1: the registry's word and its own, side by side.
 
-`view` is this gateway's: "fine", "unproven", "out" (with why), or "not a candidate" when the registry or the form of
-the registration says so. An unreachable instance is a view, never a registry status: another gateway may reach it.
+`view` is this gateway's: "fine", "unproven", "ejected", "trial", "out" (with why and since when), or "not a candidate"
+when the registry or the form of the registration says so. An unreachable instance is a view, never a registry status:
+another gateway may reach it.
 """
 
 from __future__ import annotations
@@ -9,28 +10,48 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from gateway.report import Report
+import msgspec
+
+from gateway.policy import PLAIN, SETTINGS, Policy
+from gateway.report import Report, Seen
 from gateway.snapshot import Snapshot
 from shared.wire import Instance
+
+NOT_SEEN = Seen()
 
 COMPONENTS = ("discovery", "gateway", "caching", "cachingservice", "launcher")
 """Services that are parts of plexmesh; shown with their LPAR."""
 
 
-def upstreams(snapshot: Snapshot, report: Report) -> list[dict[str, Any]]:
+def upstreams(snapshot: Snapshot, report: Report, now: float | None = None) -> list[dict[str, Any]]:
     """Each routed service: its routes, and its instances."""
     return [
         {
             "service": upstream.service,
             "sticky": upstream.sticky,
+            "policy": policy_view(upstream.policy),
+            "faults": list(upstream.faults),
+            "panic": upstream.service in report.panic,
+            "room": msgspec.to_builtins(report.rooms[upstream.service]) if upstream.service in report.rooms else None,
             "routes": [
                 {"gatewayUrl": route.gateway_url, "serviceUrl": route.target.decode() or "/"}
                 for route in upstream.routes
             ],
-            "instances": [instance_view(snapshot, report, each) for each in instances_of(snapshot, upstream.service)],
+            "instances": [
+                instance_view(snapshot, report, each, now) for each in instances_of(snapshot, upstream.service)
+            ],
         }
         for upstream in sorted(snapshot.upstreams.values(), key=lambda each: each.service)
     ]
+
+
+def policy_view(policy: Policy) -> dict[str, Any]:
+    """What differs from the default, named as in plexmesh.yaml."""
+    return {
+        setting.name: msgspec.to_builtins(getattr(policy, setting.field))
+        for setting in SETTINGS
+        if getattr(policy, setting.field) != getattr(PLAIN, setting.field)
+    }
 
 
 def sysplex(snapshot: Snapshot, report: Report) -> dict[str, Any]:
@@ -60,8 +81,11 @@ def instances_of(snapshot: Snapshot, service: str) -> Iterable[Instance]:
     return sorted(found, key=lambda each: each.instance)
 
 
-def instance_view(snapshot: Snapshot, report: Report, instance: Instance) -> dict[str, Any]:
+def instance_view(snapshot: Snapshot, report: Report, instance: Instance, now: float | None = None) -> dict[str, Any]:
+    """`now`: monotonic seconds, for how long it has been so."""
     view, why = _judged(snapshot, report, instance)
+    judgement, seen = report.health.get(instance.key), report.seen.get(instance.key, NOT_SEEN)
+    endpoint = snapshot.endpoints.get(instance.key) or snapshot.drained.get(instance.key)
     return {
         "service": instance.service,
         "instance": instance.instance,
@@ -73,6 +97,14 @@ def instance_view(snapshot: Snapshot, report: Report, instance: Instance) -> dic
         "inFlight": report.in_flight.get(instance.key, 0),
         "idleConnections": report.idle.get(instance.key, 0),
         "owner": snapshot.owners.get(instance.owner, "alive"),
+        "sinceS": round(now - judgement.since, 1) if judgement is not None and now is not None else None,
+        "weight": endpoint.weight if endpoint is not None else None,
+        "calls": seen.calls,
+        "failed": seen.failed,
+        "perS": seen.per_s,
+        "failedShare": seen.failed_share,
+        "latencyMs": seen.latency_ms,
+        "ejections": seen.ejections,
     }
 
 

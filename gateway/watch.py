@@ -21,6 +21,7 @@ import msgspec
 from gateway import sse
 from gateway.config import GatewayConfig
 from gateway.meters import Meters
+from gateway.outside import settings_of
 from gateway.snapshot import Fold, OutOfStep, Snapshot
 from shared.errors import Unavailable
 from shared.events import Events
@@ -50,7 +51,7 @@ class Watch:
         self._meters = meters
         self._events = events
         self._publish = publish
-        self._fold = Fold()
+        self._fold = Fold(settings_of(config.services, config.static, config.apiml_id))
         self._go_home = False
         self.whole = False
         """A first whole snapshot has come."""

@@ -44,6 +44,7 @@ data_option = click.option("--data", metavar="DIR", help="Data folder (PLEXMESH_
 config_option = click.option(
     "--config", metavar="FILE", help="Default: PLEXMESH_CONFIG, else the nearest plexmesh.yaml."
 )
+gateway_option = click.option("--gateway", metavar="URL", help="Ask that one; default: one of the sysplex here.")
 
 
 class NoSysplex(PlexmeshError):
@@ -254,6 +255,47 @@ def reload(names: tuple[str, ...], data: str | None) -> int:
     return DONE
 
 
+@cli.command("explain")
+@click.argument("url")
+@click.option("--method", default="GET", metavar="METHOD", help="Of the call; only GET is really made.")
+@click.option("--header", "-H", "headers", multiple=True, metavar="'N: V'", help="A header field of the call.")
+@click.option("--no-call", is_flag=True, help="Explain it only.")
+@gateway_option
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@data_option
+def explain_command(
+    url: str,
+    method: str,
+    headers: tuple[str, ...],
+    no_call: bool,
+    gateway: str | None,
+    as_json: bool,
+    data: str | None,
+) -> int:
+    """Why is a call answered as it is? Its way, step by step, and then the call itself.
+
+    URL is a whole one or a path. Exit code 0 when it was answered (or, not made, would be) below 500, and not by the
+    gateway's own 404.
+    """
+    from launcher import explain, gateways
+
+    fields = explain.headers_of(headers)
+    base = _gateway(gateway, data, gateways.checked(url))
+    return explain.run(base, url, method.upper(), fields, call=not no_call, as_json=as_json)
+
+
+@cli.command("upstreams")
+@click.argument("service", required=False)
+@gateway_option
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@data_option
+def upstreams_command(service: str | None, gateway: str | None, as_json: bool, data: str | None) -> int:
+    """Every service as a gateway sees it: its rules, and its instances with their state and why."""
+    from launcher import upstreams
+
+    return upstreams.run(_gateway(gateway, data), service, as_json=as_json)
+
+
 @cli.command("vsam", context_settings={"ignore_unknown_options": True, "help_option_names": []})
 @data_option
 @config_option
@@ -298,6 +340,15 @@ def _discovery_here(data: Path, lpar: str | None) -> tuple[str, ...]:
         raise NoSysplex(f"the sysplex of {data} has no discovery node")
     own_first = sorted(nodes, key=lambda node: node.node != (lpar or "").upper())
     return tuple(node.url for node in own_first)
+
+
+def _gateway(given: str | None, data: str | None, url: str = "") -> str:
+    """The base of the one to ask. Raises ConfigError, NoSysplex, Unavailable."""
+    from launcher import gateways
+
+    if given is not None:
+        return gateways.named(given)
+    return gateways.chosen(_control(_holder(place.data_folder(data))).status()[0], url)
 
 
 def _control(holder: lock.Holder) -> Control:

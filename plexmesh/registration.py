@@ -16,6 +16,11 @@ METADATA_VERSION = "2.2.0"
 """Zowe's metadata version; without it a Zowe discovery translates the metadata as if it were version 1."""
 
 
+LEAVING = {"plexmesh.leaving": "true"}
+"""An instance that takes itself out of rotation is about to end: gateways move its sessions too, which stay at one that
+an operator takes out."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Registration:
     """One instance. `routes` maps gateway URL to service URL; None leaves routing to the gateway's defaults."""
@@ -70,7 +75,7 @@ class Registration:
                     "name": "MyOwn",
                 },
                 "leaseInfo": {"renewalIntervalInSecs": self.renew_s, "durationInSecs": self.lease_s},
-                "metadata": self.all_metadata(),
+                "metadata": self.all_metadata() | (LEAVING if status == "OUT_OF_SERVICE" else {}),
                 "homePageUrl": f"{base}/",
                 "statusPageUrl": f"{base}/application/info",
                 "healthCheckUrl": f"{base}{self.health_path}",

@@ -2,7 +2,7 @@
 
     live      200 as soon as the loop turns
     ready     200 or 503, {"ready": bool, "why": [reason, …]}
-    health    Spring's shape: {"status": "UP"|"DOWN", "components": {…}}
+    health    Spring's shape: {"status": "UP"|"DOWN", "components": {…}}; 503 when DOWN
     info      who this is, and what is simulated
     metrics   Prometheus text
     events    SSE over the ring of the last state changes; resumes by Last-Event-ID
@@ -30,15 +30,26 @@ from shared.events import Events
 Why = Callable[[], list[str]]
 Parts = Callable[[], dict[str, object]]
 """Further parts of the health page, each in Spring's shape: {"status", "details"}."""
+Own = Callable[[], tuple[bool, dict[str, object]]]
+"""Whether the service is UP, and details of its part; for one that may be well without being ready."""
 
 
 class Application:
-    def __init__(self, service: str, config: ServiceConfig, events: Events, why: Why, parts: Parts = dict) -> None:
+    def __init__(
+        self,
+        service: str,
+        config: ServiceConfig,
+        events: Events,
+        why: Why,
+        parts: Parts = dict,
+        own: Own | None = None,
+    ) -> None:
         self.service = service
         self.config = config
         self.events = events
         self.why = why
         self.parts = parts
+        self.own = own
         self.metrics = CollectorRegistry()
         ProcessCollector(registry=self.metrics)
         PlatformCollector(registry=self.metrics)
@@ -64,9 +75,10 @@ class Application:
 
     async def health(self, _: web.Request) -> web.Response:
         why = self.why()
-        status = "DOWN" if why else "UP"
-        part = {"status": status, "details": {"lpar": self.config.lpar, "why": why}}
-        return _json({"status": status, "components": {self.service: part, **self.parts()}}, 503 if why else 200)
+        up, details = self.own() if self.own else (not why, {})
+        status = "UP" if up else "DOWN"
+        part = {"status": status, "details": {"lpar": self.config.lpar, "why": why, **details}}
+        return _json({"status": status, "components": {self.service: part, **self.parts()}}, 200 if up else 503)
 
     async def info(self, _: web.Request) -> web.Response:
         return _json(

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
+import yaml
 
 from shared import plexfile
 from shared.errors import ConfigError, nearest
@@ -34,7 +35,10 @@ from shared.errors import ConfigError, nearest
 def setting(default: Any, help: str, zowe: str = "") -> Any:
     """A config field: what it is, its unit, and what goes wrong when it is too low or too high; `zowe` is where Zowe's
     zowe.yaml has it, if that is elsewhere in the component's section."""
-    return dataclasses.field(default=default, metadata={"help": help, "zowe": zowe})
+    metadata = {"help": help, "zowe": zowe}
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=default.copy, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -137,6 +141,8 @@ def _typed(cls: type[C], name: str, value: Any, where: str, base: Path = Path())
         return tuple(base / part.strip() for part in parts if part.strip())
     if get_origin(wanted) is Literal:
         return _chosen(get_args(wanted), value, where)
+    if get_origin(wanted) is dict and isinstance(value, str):
+        value = _mapping(value, where)
     if isinstance(value, str) and str(wanted).startswith("tuple"):
         value = [part.strip() for part in value.split(",") if part.strip()]
     try:
@@ -144,6 +150,14 @@ def _typed(cls: type[C], name: str, value: Any, where: str, base: Path = Path())
     except msgspec.ValidationError as error:
         text = re.sub(r"^E", "e", str(error)).replace("`", "")
         raise ConfigError(f"{where}: {text} (the value is {value!r})") from error
+
+
+def _mapping(text: str, where: str) -> Any:
+    """In variables and flags a map is YAML in one line, of which JSON is a part."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where}: expected keys and values as in YAML or JSON (the value is {text!r})") from error
 
 
 def _chosen(choices: tuple[str, ...], value: Any, where: str) -> str:
@@ -163,7 +177,7 @@ def _parser(cls: type[C], service: str) -> argparse.ArgumentParser:
     parser = _Parser(prog=f"python -P -m {service}", allow_abbrev=False)
     parser.add_argument("--config", metavar="FILE", help="plexmesh.yaml (variable PLEXMESH_CONFIG)")
     for field in dataclasses.fields(cls):
-        default = field.default
+        default = None if field.default is dataclasses.MISSING else field.default
         parser.add_argument(
             f"--{field.name.replace('_', '-')}",
             dest=field.name,

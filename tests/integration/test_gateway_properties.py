@@ -101,7 +101,7 @@ NAME_BYTES = b"!#$%&'*+-.^`|~0123456789ABCXYZabcxyz"
 SEGMENT_BYTES = b"ABCabc019-._~!$&'()*+,;=:@"
 SPECIAL = re.compile(
     rb"(?i)(?:host|connection|keep-alive|te|trailer|upgrade|expect|via|forwarded|date|server|location|proxy.*|x-.*|content-length"
-    rb"|transfer-encoding|traceparent|tracestate|http2-settings)\Z"
+    rb"|referrer-policy|transfer-encoding|traceparent|tracestate|http2-settings)\Z"
 )
 """Names with a meaning of their own, which (b) and (c) leave to the corpus and to unit tests."""
 
@@ -232,7 +232,7 @@ def told(answer: Answer) -> object:
 
 
 def all_of(sent: bytes, method: bytes) -> list[object]:
-    """What an answer says, with those before it."""
+    """What an answer says, with those before it, and what the gateway adds to it."""
     found = []
     while sent:
         answer = cut_answer(sent, method, ended=True)

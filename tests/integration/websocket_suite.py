@@ -179,7 +179,7 @@ OPENING = {
     "no subprotocol in common": Case(BYE, fields=HANDSHAKE + b"\r\nSec-WebSocket-Protocol: none"),
     "what the server is told": Case(
         (2, *BYE), path="/request/a%20b/c;d?x=%2F&y=",
-        fields=HANDSHAKE + b"\r\nOrigin: http://page.test\r\nCookie: a=b; c=d\r\nAuthorization: Bearer t\r\n"
+        fields=HANDSHAKE + b"\r\nCookie: a=b; c=d\r\nAuthorization: Bearer t\r\n"
         b"User-Agent: suite\r\nX-Custom: 1\r\nSec-WebSocket-Protocol: chat.v2",
     ),
     **{f"refused with {status}": Case((), path=f"/refuse/{status}") for status in (400, 401, 403, 404, 426, 500, 503)},

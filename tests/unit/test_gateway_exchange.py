@@ -124,7 +124,7 @@ class Rig:
         return not any(self.path.in_flight.values())
 
 
-def rig(instances: int = 1) -> Rig:
+def rig(instances: int = 1, **metadata: str) -> Rig:
     async def never(*_: object) -> Any:
         raise AssertionError("nothing of its own is asked for")
 
@@ -133,7 +133,10 @@ def rig(instances: int = 1) -> Rig:
     path = DataPath(config, Events(logging.getLogger("test")), Random(1), never)
     known = {
         each.key: each
-        for each in (an_instance("orders", 9000 + number, status=status) for number in range(max(instances, 1)))
+        for each in (
+            an_instance("orders", 9000 + number, status=status, metadata=metadata)
+            for number in range(max(instances, 1))
+        )
     }
     upstream = upstream_of("orders", known)
     endpoints = {each.key: each for each in map(endpoint_of, known.values())}
@@ -208,6 +211,63 @@ def test_ready_and_a_service_without_an_instance_stays_ready_and_is_answered_503
     made.says(GET)
     assert made.state is State.READY
     assert made.client.out.startswith(b"HTTP/1.1 503 ")
+
+
+# --- QUEUED
+
+
+ONE_AT_ONCE = {"plexmesh.maxCalls": "1"}
+
+
+def second(made: Rig) -> tuple[Wire, Downstream]:
+    """Another client of the same gateway."""
+    wire = Wire()
+    down = Downstream(made.path, wire, "127.0.0.2", 7554)  # type: ignore[arg-type]
+    down.connection_made(wire)  # type: ignore[arg-type]
+    return wire, down
+
+
+@within_a_loop
+def test_ready_without_room_is_queued_and_goes_on_when_a_call_ends() -> None:
+    made = rig(**ONE_AT_ONCE)
+    made.says(GET)
+    made.connect()
+    _, waits = second(made)
+    waits.data_received(GET)
+    assert waits.exchange.state is State.QUEUED
+    made.answers(OK)
+    waits.exchange.its_turn(made.path.gates["orders"])
+    assert waits.exchange.state is State.WAITING
+
+
+@within_a_loop
+def test_queued_for_too_long_is_answered_503_with_retry_after() -> None:
+    made = rig(**ONE_AT_ONCE)
+    made.says(GET)
+    wire, waits = second(made)
+    waits.data_received(GET)
+    made.path.gates["orders"]._bulkhead.expired(float("inf"))
+    waits.exchange.waited_too_long()
+    made.path.outbox.flush()
+    assert waits.exchange.state is State.READY
+    assert wire.out.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After: 1\r\n" in wire.out
+
+
+@within_a_loop
+def test_a_client_that_goes_while_queued_gives_back_a_turn_it_has_been_given() -> None:
+    made = rig(**ONE_AT_ONCE)
+    made.says(GET)
+    made.connect()
+    _, waits = second(made)
+    waits.data_received(GET)
+    made.answers(OK)
+    waits.connection_lost(None)
+    gate = made.path.gates["orders"]
+    waits.exchange.its_turn(gate)
+    made.says(GET)
+    assert made.state is State.WAITING
+    assert gate.waiting == 0
 
 
 # --- CONNECTING
@@ -356,6 +416,54 @@ def test_a_resting_connection_that_was_dead_is_followed_by_a_new_one_to_the_same
     made.busy()[0].connection_lost(None)
     assert made.state is State.CONNECTING
     assert len(made.opened) == 1
+
+
+UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\r\nno"
+LATER = UNAVAILABLE.replace(b"Content", b"Retry-After: 9\r\nContent", 1)
+
+
+@within_a_loop
+def test_waiting_and_503_goes_elsewhere_for_a_get_and_its_connection_rests() -> None:
+    made = waiting(instances=2)
+    first = made.down.exchange.endpoint.key
+    made.answers(UNAVAILABLE)
+    assert made.state is State.CONNECTING
+    assert made.down.exchange.endpoint.key != first
+    assert made.path.pools[first].idle_count == 1
+    made.connect()
+    made.answers(OK)
+    assert made.client.out.startswith(b"HTTP/1.1 200 ")
+    assert made.settled()
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "answer", "instances"),
+    [(POST, UNAVAILABLE, 2), (GET, LATER, 2), (GET, UNAVAILABLE, 1)],
+    ids=["not safe", "later", "nobody else"],
+)
+def test_waiting_and_503_is_passed_on(request_bytes: bytes, answer: bytes, instances: int) -> None:
+    @within_a_loop
+    def body() -> None:
+        made = waiting(request_bytes, instances)
+        made.answers(answer)
+        assert made.state is State.READY
+        assert made.client.out.startswith(b"HTTP/1.1 503 Service Unavailable")
+        assert made.client.out.endswith(b"\r\n\r\nno")
+        assert made.settled()
+
+    body()
+
+
+@within_a_loop
+def test_when_all_answer_503_the_last_answer_is_passed_on_after_two_retries() -> None:
+    made = waiting(instances=5)
+    for _ in range(2):
+        made.answers(UNAVAILABLE)
+        made.connect()
+    made.answers(UNAVAILABLE)
+    assert made.state is State.READY
+    assert made.client.out.startswith(b"HTTP/1.1 503 Service Unavailable")
+    assert b"tries=3" in made.client.out
 
 
 # --- ANSWERING

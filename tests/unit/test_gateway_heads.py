@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway import forwarding
-from gateway.answer_heads import AnswerHead, read_answer
+from gateway.answer_heads import ALL_HARDENED, AnswerHead, read_answer
 from gateway.fields import Malformed
 from gateway.heads import RequestFields, read_fields, read_target
 from gateway.reader import CHUNKED, NONE, UNTIL_CLOSE
@@ -296,7 +296,18 @@ def test_what_the_client_gets() -> None:
     got = forwarding.answer_head(
         head, way=b"X-Plexmesh-Path: w\r\n", location=b"", cookies=(b"a=b",), minor=1, keep_alive=True
     )
-    assert got == (b"HTTP/1.1 200 OK\r\nEtag: e\r\nContent-Length: 5\r\nSet-Cookie: a=b\r\nX-Plexmesh-Path: w\r\n\r\n")
+    assert got == b"".join((
+        b"HTTP/1.1 200 OK\r\nEtag: e\r\nContent-Length: 5\r\n", ALL_HARDENED,
+        b"Set-Cookie: a=b\r\nX-Plexmesh-Path: w\r\n\r\n",
+    ))  # fmt: skip
+
+
+def test_what_browsers_are_told_is_said_once_and_the_instance_has_the_last_word() -> None:
+    head = answer((b"X-Frame-Options", b"DENY"), (b"Referrer-Policy", b"no-referrer"), (b"Connection", b"x-hop"))
+    for name, value in ((b"X-Frame-Options", b"DENY"), (b"Referrer-Policy", b"no-referrer")):
+        assert head.lines.lower().count(name.lower()) == 1
+        assert name + b": " + value in head.lines
+    assert b"X-Content-Type-Options: nosniff\r\n" in head.lines
 
 
 def test_the_client_is_told_how_its_connection_goes_on() -> None:

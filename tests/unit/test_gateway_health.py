@@ -24,6 +24,10 @@ def probes(effects: list[Effect]) -> list[str]:
     return [each.endpoint.key for each in effects if isinstance(each, Probe)]
 
 
+def candidates(health: Health, *endpoints: Endpoint) -> list[Endpoint]:
+    return list(health.view(endpoints).candidates)
+
+
 def states(effects: list[Effect]) -> list[str | None]:
     return [each.state for each in effects if isinstance(each, Changed)]
 
@@ -31,16 +35,15 @@ def states(effects: list[Effect]) -> list[str | None]:
 def test_a_refused_connect_puts_out_while_another_remains() -> None:
     health = Health()
     assert states(health.connect_failed(B, "refused", 10.0)) == ["out"]
-    assert health.candidates(BOTH, ()) == [A]
-    assert health.candidates(BOTH, [A.key]) == [B]
-    assert not health.candidates(BOTH, [A.key, B.key])
+    assert candidates(health, *BOTH) == [A]
+    assert candidates(health, B) == [B]
 
 
 def test_the_last_candidates_are_never_taken_away() -> None:
     health = Health()
     health.connect_failed(A, "refused", 10.0)
     health.connect_failed(B, "refused", 10.0)
-    assert list(health.candidates(BOTH, ())) == [A, B]
+    assert candidates(health, *BOTH) == [A, B]
 
 
 def test_probes_come_after_half_a_second_then_double_to_thirty() -> None:
@@ -61,7 +64,7 @@ def test_a_good_probe_or_connect_brings_back() -> None:
     health = Health()
     health.connect_failed(A, "refused", 10.0)
     assert states(health.probed(A, "", 11.0)) == [None]
-    assert health.candidates(BOTH, ()) is BOTH
+    assert health.view(BOTH).candidates is BOTH
     health.connect_failed(A, "refused", 12.0)
     assert states(health.connected(A)) == [None]
     assert health.next_deadline() == float("inf")
@@ -72,9 +75,9 @@ def test_a_silent_owners_endpoints_are_probed_at_once_and_picked_last() -> None:
     effects = health.adopt(a_snapshot(A, B, owners={"LPAR2@1": "suspect"}), 10.0)
     assert probes(effects) == [B.key]
     assert states(effects) == ["unproven"]
-    assert health.candidates(BOTH, ()) == [A]
+    assert candidates(health, *BOTH) == [A]
     health.connect_failed(A, "refused", 10.0)
-    assert health.candidates(BOTH, ()) == [B]
+    assert candidates(health, *BOTH) == [B]
 
 
 def test_two_failed_probes_put_an_unproven_endpoint_out() -> None:
@@ -98,7 +101,7 @@ def test_a_connect_does_not_prove_an_endpoint_whose_owner_is_silent() -> None:
     health = Health()
     health.adopt(a_snapshot(A, B, owners={"LPAR2@1": "suspect"}), 10.0)
     assert not health.connected(B)
-    assert health.candidates(BOTH, ()) == [A]
+    assert candidates(health, *BOTH) == [A]
 
 
 def test_a_newer_process_starts_without_a_past() -> None:
@@ -106,7 +109,7 @@ def test_a_newer_process_starts_without_a_past() -> None:
     health.connect_failed(A, "refused", 10.0)
     newer = endpoint_of(an_instance(owner="LPAR1@1", gen=2))
     health.adopt(a_snapshot(newer, B), 11.0)
-    assert health.candidates((newer, B), ()) == (newer, B)
+    assert candidates(health, newer, B) == [newer, B]
 
 
 def test_the_past_stays_while_the_process_does_and_goes_with_it() -> None:

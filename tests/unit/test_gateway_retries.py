@@ -8,30 +8,28 @@ from gateway.retries import Fault, Verdict, after
 
 
 @pytest.mark.parametrize(
-    ("fault", "repeatable", "tries", "endpoints", "verdict"),
+    ("fault", "repeatable", "more", "verdict"),
     [
-        ("connect", True, 1, 2, "again"),
-        ("connect", False, 1, 2, "again"),
-        ("connect", False, 2, 2, "unavailable"),
-        ("connect", True, 3, 5, "again"),
-        ("connect", True, 1, 1, "again"),
-        ("connect", True, 2, 1, "unavailable"),
-        ("connect", True, 1, 0, "unavailable"),
-        ("died", True, 1, 2, "again"),
-        ("died", True, 2, 2, "unavailable"),
-        ("died", True, 1, 1, "again"),
-        ("died", False, 1, 2, "unknown"),
-        ("garbage", True, 1, 2, "again"),
-        ("garbage", True, 2, 2, "garbage"),
-        ("garbage", False, 1, 2, "garbage"),
-        ("slow", True, 1, 2, "slow"),
-        ("slow", False, 1, 2, "slow"),
-        ("put out", True, 1, 2, "again"),
-        ("put out", True, 1, 1, "wait"),
-        ("put out", True, 2, 2, "wait"),
-        ("put out", False, 1, 2, "wait"),
-        ("gateway", True, 1, 2, "unavailable"),
+        ("connect", True, True, "again"),
+        ("connect", False, True, "again"),
+        ("connect", False, False, "unavailable"),
+        ("died", True, True, "again"),
+        ("died", True, False, "unavailable"),
+        ("died", False, True, "unknown"),
+        ("died", False, False, "unknown"),
+        ("garbage", True, True, "again"),
+        ("garbage", True, False, "garbage"),
+        ("garbage", False, True, "garbage"),
+        ("refused", True, True, "again"),
+        ("refused", True, False, "pass"),
+        ("refused", False, True, "pass"),
+        ("slow", True, True, "slow"),
+        ("slow", False, False, "slow"),
+        ("put out", True, True, "again"),
+        ("put out", True, False, "wait"),
+        ("put out", False, True, "wait"),
+        ("gateway", True, True, "unavailable"),
     ],
 )
-def test_verdicts(fault: Fault, repeatable: bool, tries: int, endpoints: int, verdict: Verdict) -> None:
-    assert after(fault, repeatable=repeatable, tries=tries, endpoints=endpoints) == verdict
+def test_verdicts(fault: Fault, repeatable: bool, more: bool, verdict: Verdict) -> None:
+    assert after(fault, repeatable=repeatable, more=more) == verdict

@@ -54,7 +54,12 @@ def test_incomplete_and_unsound_metadata_makes_no_route() -> None:
         "apiml.routes.c.gatewayUrl": "api/v1",
         "apiml.routes.c.serviceUrl": "/x HTTP/1.1\r\nEvil: 1",
     }
-    assert [pair for _, *pair in routes.declared(unsound)] == [list(pair) for pair in routes.DEFAULT_ROUTES]
+    found, faults = routes.declared(unsound)
+    assert found == []
+    assert len(faults) == 1
+    assert faults[0].startswith("apiml.routes.c: ")
+    del unsound["apiml.routes.c.gatewayUrl"]
+    assert [pair for _, *pair in routes.declared(unsound)[0]] == [list(pair) for pair in routes.DEFAULT_ROUTES]
 
 
 def test_what_was_cut_is_known_only_for_a_proper_tail() -> None:

@@ -1,0 +1,229 @@
+"""What is asked of a call before an endpoint is picked for it, where that is more than looking up its route.
+
+    origin       a page of another origin may not call, or its preflight is answered (`cors`)          403, 204
+    forward      X-Forward-To names the service, and the path stays as it is
+    size         a body that is told to be larger than the route takes                                 413
+    characters   encoded ones that the service, or slashes that the gateway, does not take              400
+    rate         a caller's share is used up (`rates`)                                                 429
+    aim          X-InstanceId, X-Plexmesh-Lpar, a session, a key (`aim`)                                404, 503
+    room         as many calls as there may be are under way (`gates`)                                 503, or it waits
+
+The first that says no ends it. Most calls meet none of this and do not come by here.
+
+Sources: Zowe API Mediation Layer's X-Forward-To, X-InstanceId, encoded characters and rate limiter.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from math import ceil
+from time import monotonic, time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateway import aim, cors, routes, sticky
+from gateway.aim import Aim
+from gateway.replies import ENCODED_CHARACTER, ENCODED_SLASH, FORBIDDEN, OTHER
+from gateway.snapshot import OWN, instance_id, own
+
+if TYPE_CHECKING:
+    from gateway.datapath import DataPath
+    from gateway.exchange import Exchange
+    from gateway.heads import Steering
+
+ENCODED = re.compile(rb"[%;\\]")
+SLASH = re.compile(rb"%2[Ff]")
+
+
+def plain(exchange: Exchange, path: DataPath, public: bytes, now: float) -> None:
+    """One that says nothing of where it should go. `public` is the path it came with, in its one spelling."""
+    if _fits(exchange, path, public, now):
+        _meant(exchange, now)
+        _enter(exchange, path, now)
+
+
+def steered(exchange: Exchange, path: DataPath, public: bytes, said: Steering, now: float) -> None:
+    """One that does, or whose page has an origin."""
+    if not _routed(exchange, path, public, said.forward_to):
+        return
+    if said.cors.origin and not _from_here(exchange, path, said.cors):
+        return
+    if exchange.upstream is OWN:
+        exchange.go(now)
+        return
+    if not _fits(exchange, path, public, now):
+        return
+    _meant(exchange, now)
+    if _aimed(exchange, path, said):
+        _enter(exchange, path, now)
+
+
+def _routed(exchange: Exchange, path: DataPath, public: bytes, forward_to: bytes) -> bool:
+    if not forward_to:
+        segment = routes.first_segment(public)
+        upstream = path.snapshot.upstreams.get(segment) or own(segment)
+        route = routes.match(public, upstream.routes) if upstream is not None else None
+        if upstream is None or route is None:
+            exchange.refuse_unknown(segment, upstream)
+            return False
+        exchange.upstream, exchange.route = upstream, route
+        exchange.outgoing = routes.outgoing_path(public, route)
+        return True
+    first, _, rest = forward_to.strip(b"/ ").partition(b"/")
+    upstream = path.snapshot.upstreams.get(first.lower())
+    if upstream is None:
+        exchange.refuse_unknown(first, None)
+        return False
+    exchange.upstream, exchange.route, exchange.outgoing = upstream, routes.BY_HEADER, public
+    if rest:
+        lines = exchange.fields.lines + b"X-Forward-To: %b\r\n" % rest
+        exchange.fields = msgspec.structs.replace(exchange.fields, lines=lines)
+    return True
+
+
+def _from_here(exchange: Exchange, path: DataPath, asked: cors.Asked) -> bool:
+    policy = None if exchange.upstream is OWN else exchange.upstream.policy
+    match cors.verdict(
+        asked, exchange.method, exchange.fields.facts.host, policy, on=path.config.cors_enabled
+    ):  # fmt: skip
+        case "refused":
+            origin = asked.origin.decode("latin-1")
+            exchange.refuse_early(403, f"pages of {origin} may not call this", FORBIDDEN.number, reason="origin")
+            return False
+        case "preflight":
+            exchange.answer_here(cors.preflight(asked, policy), 204)
+            return False
+        case "allowed":
+            exchange.dressing = cors.told(asked, policy)
+    return True
+
+
+def _fits(exchange: Exchange, path: DataPath, public: bytes, now: float) -> bool:
+    """It is neither too large nor too often, and holds nothing that the service does not take."""
+    length = exchange.fields.facts.length
+    upstream = exchange.upstream
+    if length > 0 and exchange.too_large(length):
+        why = f"a body of {length} bytes is too large for this route"
+        exchange.refuse_early(413, why, reason="malformed")
+        return False
+    if not path.config.allow_encoded_slashes and SLASH.search(public):
+        exchange.refuse_early(400, "the path holds an encoded slash", ENCODED_SLASH.number, reason="malformed")
+        return False
+    if not upstream.policy.encoded and ENCODED.search(public):
+        why = f"{upstream.service} takes no encoded characters in a path"
+        exchange.refuse_early(400, why, ENCODED_CHARACTER.number, reason="malformed")
+        return False
+    rate = upstream.policy.rate
+    if rate is None or not path.guards.shedding:
+        return True
+    wait_s = path.rates.take(rate, f"{upstream.service} {_caller(exchange)}", now)
+    if wait_s:
+        path.meters.rate_limited += 1
+        why = f"more than {rate.tokens} calls in {rate.per_s:g} s to {upstream.service}"
+        exchange.refuse_early(429, why, reason="rate", retry_after_s=ceil(wait_s))
+    return not wait_s
+
+
+def _caller(exchange: Exchange) -> str:
+    """The user, as far as that is said, or the address."""
+    return sticky.user_of(exchange.fields.lines, time()) or exchange.client.caller(exchange.fields).decode("latin-1")
+
+
+def _meant(exchange: Exchange, now: float) -> None:
+    """Where sessions and keys lead."""
+    upstream = exchange.upstream
+    policy, lines = upstream.policy, exchange.fields.lines
+    if policy.sticky == "cookie":
+        found = aim.session_of(lines, upstream)
+        preferred = exchange.preferred(instance_id(found.key), now) if found is not None else ""
+        exchange.aim = Aim(preferred=preferred, gives_cookie=True)
+        return
+    rule = policy.sticky if policy.sticky.startswith("header:") else ""
+    rule = rule or (policy.hash_on if policy.picker == "ringHash" else "")
+    caller = exchange.client.caller(exchange.fields)
+    key = aim.key_in(rule, lines, caller, exchange.outgoing) if rule else b""
+    if key:
+        exchange.aim = Aim(key=key)
+
+
+def _aimed(exchange: Exchange, path: DataPath, said: Steering) -> bool:
+    """At one instance, or one LPAR, if it says so."""
+    upstream = exchange.upstream
+    if said.instance and not _has_user(exchange):
+        key = f"{upstream.service}/{said.instance.decode('latin-1')}"
+        if key not in path.snapshot.instances:
+            why = f"{upstream.service} has no instance {said.instance.decode('latin-1')!r}"
+            exchange.refuse_early(404, why, OTHER.number, reason="no instance")
+            return False
+        if key not in path.standings:
+            why = f"{upstream.service}'s instance {instance_id(key)!r} is {path.snapshot.instances[key].status}"
+            exchange.refuse_early(503, why, OTHER.number, reason="no instance")
+            return False
+        exchange.aim = Aim(only=key)
+        if path.config.instance_id_header:
+            exchange.dressing += b"X-InstanceId: %b\r\n" % said.instance
+    elif said.lpar:
+        exchange.aim = Aim(lpar=said.lpar.decode("latin-1").upper())
+    return True
+
+
+def _has_user(exchange: Exchange) -> bool:
+    """A user's own instance goes before the one he names."""
+    return exchange.upstream.sticky and bool(sticky.user_of(exchange.fields.lines, time()))
+
+
+def _enter(exchange: Exchange, path: DataPath, now: float) -> None:
+    limit = path.config.max_calls
+    if limit and path.guards.shedding and path.under_way() >= limit:
+        exchange.refuse_crowded()
+        return
+    gate = path.gates.get(exchange.upstream.service)
+    if gate is None:
+        exchange.go(now)
+        return
+    match gate.enter(exchange, now):
+        case "in":
+            exchange.gate = gate
+            exchange.go(now)
+        case "wait":
+            exchange.gate = gate
+            exchange.wait_for_turn()
+        case "full":
+            exchange.refuse_crowded()
+
+
+# --- users
+
+
+def led(exchange: Exchange, path: DataPath, now: float) -> bool:
+    """To the user's own instance, if it is a user's call and not aimed at an instance; True: that is seen to."""
+    upstream = exchange.upstream
+    user = sticky.user_of(exchange.fields.lines, time())
+    if not user:
+        return False
+    key = sticky.key_of(user, upstream.service)
+    known = path.sticky.known(key)
+    preferred = exchange.preferred(known, now)
+    if preferred:
+        exchange.aim = Aim(preferred=preferred)
+        return False
+    path.sticky.seek(key, partial(_told, exchange, path, exchange.seek(), key, known))
+    return True
+
+
+def _told(exchange: Exchange, path: DataPath, attempt: int, key: str, known: str, instance: str) -> None:
+    """Whose instance that is; empty: nobody knows."""
+    if not exchange.seeks(attempt):
+        return
+    now = monotonic()
+    balancer = path.balancers.get(exchange.upstream.service)
+    if balancer is None or not balancer.candidates:
+        exchange.refuse_for_lack()
+        return
+    preferred = exchange.preferred(instance, now)
+    if not preferred:
+        preferred = balancer.pick(now).key
+        path.sticky.chose(key, instance_id(preferred), instance or known)
+    exchange.lead(preferred, now)

@@ -1,0 +1,168 @@
+"""How many calls of a service are right to have under way, found out by measuring alone.
+
+Theory. By Little's law a service that does its best holds (calls a second it can answer) * (time it needs for one) of
+them. More than that do not make it answer more: they stand in a queue there and make each answer later. So the time of
+an answer tells: as long as it is what it is without a queue (the *rest* time), more may be sent; when it has grown to m
+times that, there are about m times as many under way as there should be. Over each window of some calls:
+
+    gradient  tolerance * rest time / time now, at most 1; times the share of calls that did not fail; at least 1/2
+    limit     part of the way to  gradient * limit + square root of limit
+
+which comes to rest where the time is a little more than `TOLERANCE` times the rest time; the root is what makes it try
+for more. A limit that is not made use of (less than half of it under way) says nothing and stays.
+
+The rest time. While the limit is not made use of it is the average of what is measured, over a long time. When it is,
+the time contains a queue. An average would take that in as well, and again when the limit has grown by it, and so on
+to the largest limit. So then it is only taken lower, and looked up each half a minute instead:
+
+    open ──half a minute at the limit──► emptying ──few are under way──► looking ──enough calls──► open
+                                            └───────too long───────► open ◄───too long───┘
+
+The limit is a quarter for so long; what was sent since few are under way is measured. All gateways of a machine look
+at the same time (at full half minutes of its clock), or each would see the queue that the others make.
+
+A failed call has no time: a quick error is not a quick answer.
+
+Source: Gradient2 of Netflix's concurrency-limits ("Performance Under Load", Netflix Technology Blog, 2018), which keeps
+an average in all states; looking at a lower limit is from Envoy's adaptive concurrency filter (its minRTT) and BBR
+(Cardwell et al., ACM Queue 14:5, 2016).
+Not here: who is let in (`bulkhead`).
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+
+START = 20
+TOLERANCE = 1.5
+"""Answers take different times without any queue. Lower, and a service of such answers is held back."""
+STEP = 0.2
+"""Part of the way in each window. Higher, and one bad window costs much."""
+
+WINDOW_S = 0.1
+WINDOW_CALLS = 10
+"""A window has both, and lasts for the time of an answer: a limit shows in the calls that began under it."""
+
+REST_S = 60.0
+"""Of an average."""
+LOOK_S = 30.0
+LOOK_TIMES = 60
+"""And no sooner than after so many times of an answer: looking must not cost a slow service more."""
+LOOK_PART = 4
+LOOK_CALLS = 10
+EMPTY_TIMES = 3.0
+"""Few are under way after so many times of an answer, or those that are will last, and are no queue."""
+
+NEVER = float("inf")
+
+
+class Gradient:
+    """`limit` is what holds now: from `min_limit` to `max_limit`, and lower for as long as it looks."""
+
+    __slots__ = (
+        "_calls", "_ends", "_estimate", "_failed", "_few_since", "_look_at", "_looking", "_max", "_min", "_peak",
+        "_rest_s", "_since", "_sum_s", "_time_s", "limit",
+    )  # fmt: skip
+
+    def __init__(self, *, min_limit: int = 4, max_limit: int = 1000) -> None:
+        self._min = min_limit
+        self._max = max_limit
+        self._estimate = float(max(min_limit, min(START, max_limit)))
+        self._rest_s = self._time_s = 0.0
+        """Of an answer: without a queue, and in the last window. 0: not known."""
+        self._look_at = NEVER
+        self._looking = False
+        self._few_since = NEVER
+        self._since = self._ends = 0.0
+        self._calls = self._failed = self._peak = 0
+        self._sum_s = 0.0
+        self.limit = int(self._estimate)
+
+    def sample(self, latency_s: float, in_flight: int, failed: bool, now: float) -> None:
+        """A call has ended: it was one of `in_flight` for `latency_s` and is counted there still. What it waited before
+        it was let in is no part of that."""
+        if self._looking:
+            self._look(latency_s, in_flight, failed, now)
+            return
+        self._calls += 1
+        if failed:
+            self._failed += 1
+        else:
+            self._sum_s += latency_s
+        if in_flight > self._peak:
+            self._peak = in_flight
+        if self._calls >= WINDOW_CALLS and now >= self._ends:
+            self._close(now)
+        if now >= self._look_at:
+            self._empty(now)
+
+    def tick(self, now: float) -> None:
+        """End a look that takes too long. To be called when somebody is not let in: when calls that last hold all that
+        is left of the limit, no sample comes to end it."""
+        if self._looking and now >= self._ends:
+            self._open(now)
+
+    def _close(self, now: float) -> None:
+        """The end of a window."""
+        good = self._calls - self._failed
+        known, at_limit = self._rest_s > 0.0, 2 * self._peak >= self._estimate
+        if good:
+            self._time_s = self._sum_s / good
+            self._learn(now - self._since, at_limit)
+        if at_limit:
+            self._move(good / self._calls)
+        if not at_limit:
+            self._look_at = NEVER
+        elif self._look_at == NEVER:
+            self._look_at = self._next_look(now) if known else now
+        self._open(now)
+
+    def _learn(self, lasted_s: float, at_limit: bool) -> None:
+        if not self._rest_s:
+            self._rest_s = self._time_s
+        elif self._time_s < self._rest_s:
+            self._rest_s += (self._time_s - self._rest_s) * STEP
+        elif not at_limit:
+            self._rest_s += (self._time_s - self._rest_s) * min(lasted_s / REST_S, 1.0)
+
+    def _move(self, share: float) -> None:
+        """`share` of the calls did not fail."""
+        most_s = self._rest_s * TOLERANCE
+        gradient = most_s / self._time_s if self._time_s > most_s else 1.0
+        better = self._estimate * max(gradient * share, 0.5) + sqrt(self._estimate)
+        moved = self._estimate + (better - self._estimate) * STEP
+        self._estimate = max(self._min, min(moved, self._max))
+
+    def _next_look(self, now: float) -> float:
+        return ((now + LOOK_TIMES * self._time_s) // LOOK_S + 1) * LOOK_S
+
+    def _empty(self, now: float) -> None:
+        """Begin to look."""
+        self._looking = True
+        self._look_at = self._next_look(now)
+        self._ends = now + EMPTY_TIMES * self._time_s
+        self.limit = max(self.limit // LOOK_PART, 1)
+
+    def _look(self, latency_s: float, in_flight: int, failed: bool, now: float) -> None:
+        if self._few_since == NEVER:
+            if in_flight <= self.limit:
+                self._few_since = now
+                self._calls, self._sum_s = 0, 0.0
+                self._ends = now + WINDOW_S + LOOK_CALLS * self._time_s
+        elif not failed and now - latency_s >= self._few_since:
+            self._calls += 1
+            self._sum_s += latency_s
+            if self._calls >= LOOK_CALLS and now >= self._few_since + WINDOW_S / 2:
+                self._rest_s = self._sum_s / self._calls
+                self._open(now)
+        self.tick(now)
+
+    def _open(self, now: float) -> None:
+        """Begin a window."""
+        self._looking = False
+        self._few_since = NEVER
+        self._since = now
+        self._ends = now + max(WINDOW_S, self._time_s)
+        self._calls = self._failed = self._peak = 0
+        self._sum_s = 0.0
+        self.limit = int(self._estimate)

@@ -1,0 +1,405 @@
+"""Why a call is answered as it is: what a real gateway explains against what it then does, whom it asks for that, and
+`plexmesh explain` and `plexmesh upstreams` as commands.
+
+Addresses besides those of `gateway_rig` lie in 127.0.170.x to 127.0.176.x.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from aiohttp import web
+
+from gateway.config import GatewayConfig
+from gateway.inquiry import AT_ONCE
+from launcher.lock import FILE, Holder
+from shared import wire
+from tests.fakes import FakeDiscovery, RawInstance, an_instance, answering, running, until
+from tests.integration.discovery_rig import DiscoveryNode
+from tests.integration.discovery_rig import running as nodes_running
+from tests.integration.gateway_rig import INSTANCES, LPAR1, LPAR2, PORT, Client, N, Rig, a_gateway, on_uvloop, started
+from tests.integration.launcher_rig import PROGRAM
+
+LISTING, REFUSING, SILENT, NONSENSE, NOT_FOUND, UP, REAL = (f"127.0.{third}.{N}" for third in range(170, 177))
+URL = f"http://{LPAR1}:{PORT}"
+
+
+async def explained(gateway: str, url: str, method: str = "GET") -> dict[str, Any]:
+    path = f"/gateway/v1/explain?url={quote(url, safe='')}&method={method}"
+    async with await Client.to(gateway, PORT) as client:
+        got = await client.get(path)
+    assert got.status == 200, got.body
+    found: dict[str, Any] = json.loads(got.body)
+    return found
+
+
+@contextlib.asynccontextmanager
+async def serving(host: str, *routes: web.RouteDef, port: int = 7553) -> AsyncIterator[None]:
+    app = web.Application()
+    app.add_routes(routes)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, host, port).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def never(_: web.Request) -> web.Response:
+    await asyncio.sleep(60)
+    return web.Response()
+
+
+async def nonsense(_: web.Request) -> web.Response:
+    return web.json_response({"instances": "many"})
+
+
+# --- what is explained is what is done
+
+PATHS = (
+    "/orders/api/v1",
+    "/orders/api/v1/items/7?full=yes&of=/../x",
+    "/orders/./ui/%76%31/../v1/x%2Fy",
+    "/orders/api/v10",
+    "/orders",
+    "/orders/",
+    "/orders//api/v1",
+    "/Orders/api/v1",
+    "/orders/API/v1",
+    "/api/v1/orders",
+    "/none/api/v1",
+    "/discovery/api/v1",
+    "/eureka/apps",
+    "/idle/api/v1",
+    "/strict/api/v1/plain",
+    "/strict/api/v1/a%2Cb",
+    "/orders/../..",
+    "/orders/api/v1/..%2fx",
+    "/orders/api/v1/%00",
+    "/orders/api/v1/%zz",
+    "/orders/api/v1/a|b",
+    "/",
+    "/application/info",
+    "/gateway/v1/workers",
+)
+
+
+@on_uvloop
+async def test_what_is_explained_is_what_is_answered() -> None:
+    instance = RawInstance(INSTANCES[0], 9000, answering(b"ok"))
+    async with a_gateway(instance) as rig:
+        strict = {"apiml.enableUrlEncodedCharacters": "false"}
+        rig.discovery.put(
+            an_instance("strict", 9000, INSTANCES[0], metadata=strict),
+            an_instance("idle", 9001, INSTANCES[0], status="DOWN"),
+            an_instance("discovery", 7553, LPAR1),
+        )
+        await until(lambda: len(rig.gateway.path.snapshot.instances) == 4)
+        for path in PATHS:
+            told = (await explained(LPAR1, path))["answer"]
+            instance.heads.clear()
+            got = await rig.get(path)
+            if told["status"] is None:
+                assert got.status == 200, path
+            else:
+                assert (got.status, got.number) == (told["status"], told["number"]), path
+            assert len(instance.heads) == bool(told["instances"]), path
+
+
+@on_uvloop
+async def test_the_instance_is_asked_for_what_was_foretold() -> None:
+    instance = RawInstance(INSTANCES[0], 9000, answering(b"ok"))
+    async with a_gateway(
+        instance, metadata={"apiml.routes.a.gatewayUrl": "api/v1", "apiml.routes.a.serviceUrl": "/o"}
+    ) as rig:
+        for path in ("/orders/api/v1", "/orders/x/../api/v1/a%2Fb?c=%7e"):
+            (url,) = (await explained(LPAR1, path))["request"]["urls"]
+            await rig.get(path)
+            line = instance.heads[-1].split(b"\r\n")[0].decode()
+            assert f"http://{INSTANCES[0]}:9000{line.split()[1]}" == url
+
+
+@on_uvloop
+async def test_methods_that_nobody_knows_and_questions_that_are_none() -> None:
+    async with a_gateway() as rig:
+        assert (await explained(LPAR1, "/orders/api/v1", "BREW"))["answer"]["status"] == 501
+        for query in ("", "url=orders", "url=/x&b=1", "url=http://ada:secret@h/"):
+            got = await rig.get(f"/gateway/v1/explain?{query}")
+            assert (got.status, got.number) == (400, "ZWEAO400E")
+            assert "url" in got.content
+            assert "secret" not in got.content
+
+
+# --- whom it asks
+
+
+@on_uvloop
+async def test_each_discovery_node_and_each_other_gateway_is_asked() -> None:
+    discovery = FakeDiscovery(LPAR1)
+    gone = an_instance("orders", 9000, INSTANCES[0], lpar="LPAR2")
+
+    async def listed(request: web.Request) -> web.Response:
+        assert request.query == {"service": "orders"}
+        return web.json_response({"instances": [msgspec.to_builtins(each) for each in (gone, newer)], "stale": True})
+
+    newer = an_instance("orders", 9001, INSTANCES[1], status="STARTING")
+    hosts = (LPAR1, LISTING, REFUSING, SILENT, NONSENSE)
+    nodes = tuple(f"http://{host}:7553" for host in hosts)
+    configs = [
+        GatewayConfig(host=host, lpar=lpar, port=PORT, vipa="", discovery=nodes, access_log="off")
+        for host, lpar in ((LPAR1, "LPAR1"), (LPAR2, "LPAR2"))
+    ]
+    async with (
+        running(discovery),
+        serving(LISTING, web.get("/v1/instances", listed)),
+        serving(SILENT, web.get("/v1/instances", never), web.get("/gateway/v1/upstreams", never)),
+        serving(NONSENSE, web.get("/v1/instances", nonsense)),
+        started(configs[0]) as one,
+        started(configs[1]) as two,
+    ):
+        discovery.put(
+            gone,
+            an_instance("gateway", PORT, LPAR1, lpar="LPAR1"),
+            an_instance("gateway", PORT, LPAR2, lpar="LPAR2"),
+            an_instance("gateway", 7553, SILENT, lpar="LPAR3"),
+            an_instance("discovery", 7553, LISTING, lpar="LPAR4"),
+        )
+        await until(lambda: all(len(each.path.snapshot.instances) == 5 for each in (one, two)))
+        async with await Client.to(LPAR2, PORT) as client:
+            assert (await client.get("/orders/api/v1")).status == 503  # and so it learns that nobody is there
+        found = await explained(LPAR1, "/orders/api/v1")
+
+    service = found["service"]
+    assert [(each["reachable"], each["lpar"]) for each in service["nodes"]] == [
+        (False, ""), (True, "LPAR4"), (False, ""), (False, ""), (False, ""),
+    ]  # fmt: skip
+    answered, listing, refusing, silent, broken = (each["says"] for each in service["nodes"])
+    assert "answers 404" in answered
+    assert f"lists 2 instances: 1 UP, 1 STARTING, from its disk; not heard of here: {newer.instance}" in listing
+    assert "cannot be reached: Connection refused" in refusing
+    assert "is silent: no answer within 1 s" in silent
+    assert "answers something else than expected" in broken
+    gateways = [(each["lpar"], each["reachable"], each["known"]) for each in service["gateways"]]
+    assert sorted(gateways) == [("LPAR2", True, True), ("LPAR3", False, False)]
+    (instance,) = found["instances"]["instances"]
+    assert (instance["view"], [each["view"] for each in instance["elsewhere"]]) == ("fine", ["out"])
+    assert "the gateway of LPAR2 says out (" in instance["says"]
+    assert found["answer"]["instances"] == [gone.instance]
+
+
+@on_uvloop
+async def test_no_more_inquiries_at_once_than_may_be() -> None:
+    discovery = FakeDiscovery(LPAR1)
+    nodes = (discovery.url, f"http://{SILENT}:7553")
+    config = GatewayConfig(host=LPAR1, port=PORT, vipa="", discovery=nodes, access_log="off")
+    async with running(discovery), serving(SILENT, web.get("/v1/instances", never)), started(config) as gateway:
+        await until(lambda: not gateway.why_not_ready())
+
+        async def ask() -> int:
+            async with await Client.to(LPAR1, PORT) as client:
+                return (await client.get("/gateway/v1/explain?url=/orders")).status
+
+        statuses = await asyncio.gather(*(ask() for _ in range(AT_ONCE + 2)))
+        assert sorted(statuses) == [200] * AT_ONCE + [503, 503]
+        assert await ask() == 200
+
+
+@on_uvloop
+async def test_a_real_discovery_node_is_understood(tmp_path: Path) -> None:
+    node = DiscoveryNode(tmp_path, "LPAR1", REAL)
+    with nodes_running(node):
+        await asyncio.to_thread(node.register, "one", "two")
+        config = GatewayConfig(host=LPAR1, port=PORT, vipa="", discovery=(node.url,), access_log="off")
+        async with started(config) as gateway:
+            await until(lambda: b"orders" in gateway.path.snapshot.upstreams)
+            found = await explained(LPAR1, "/orders/api/v1")
+    (word,) = found["service"]["nodes"]
+    assert (word["reachable"], word["statuses"], word["missing"], word["unheard"]) == (True, {"UP": 2}, [], [])
+    assert sorted(found["answer"]["instances"]) == ["one", "two"]
+
+
+# --- the commands
+
+
+class Done:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+async def command(*args: str) -> Done:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("PLEXMESH_") and key != "COLUMNS"}
+    process = await asyncio.create_subprocess_exec(PROGRAM, *args, cwd="/", env=kept, stdout=PIPE, stderr=PIPE)
+    out, err = await process.communicate()
+    return Done(process.returncode or 0, out.decode(), err.decode())
+
+
+@contextlib.asynccontextmanager
+async def orders() -> AsyncIterator[Rig]:
+    instance = RawInstance(INSTANCES[0], 9000, answering(b"ok"))
+    async with a_gateway(instance) as rig:
+        rig.discovery.put(an_instance("idle", 9001, INSTANCES[0], status="DOWN"))
+        await until(lambda: len(rig.gateway.path.snapshot.instances) == 2)
+        yield rig
+
+
+@on_uvloop
+async def test_the_command_prints_the_way_and_makes_the_call() -> None:
+    async with orders():
+        done = await command("explain", f"http://{LPAR1}:{PORT}/orders/api/v1/x?a=b&c=d", "--gateway", URL)
+        assert done.code == 0, done.err
+        lines = done.out.splitlines()
+        steps = [line.split()[0] for line in lines[1:] if not line.startswith(" ")]
+        assert steps == ["path", "service", "instances", "route", "request", "answer", "the"]
+        assert "An instance is asked for /x?a=b&c=d." in done.out
+        assert f"http://{INSTANCES[0]}:9000/x?a=b&c=d" in done.out
+        assert "ui/v1 → /: the path has 'api' where it has 'ui'." in done.out
+        assert lines[-1].startswith("the call   200 OK in ")
+        assert "LPAR1/gateway > LPAR2/orders:9000; tries=1" in lines[-1]
+
+
+@on_uvloop
+async def test_the_commands_exit_code_is_the_calls() -> None:
+    async with orders():
+        paths = ("/orders/api/v1", "/orders/api/v2", "/idle/api/v1", "/orders/%zz", "/", "/application/none")
+        codes = {}
+        for path in paths:
+            with_call, without = await asyncio.gather(
+                command("explain", path, "--gateway", URL), command("explain", path, "--gateway", URL, "--no-call")
+            )
+            codes |= {(path, False): with_call.code, (path, True): without.code}
+    assert codes == {
+        ("/orders/api/v1", False): 0,
+        ("/orders/api/v1", True): 0,
+        ("/orders/api/v2", False): 1,
+        ("/orders/api/v2", True): 1,
+        ("/idle/api/v1", False): 1,
+        ("/idle/api/v1", True): 1,
+        ("/orders/%zz", False): 0,
+        ("/orders/%zz", True): 0,
+        ("/", False): 0,
+        ("/", True): 0,
+        ("/application/none", False): 1,
+        ("/application/none", True): 0,  # which of its own pages there are is only known when one is asked for
+    }
+
+
+@on_uvloop
+async def test_the_command_for_machines() -> None:
+    async with orders() as rig:
+        done = await command("explain", "/idle/api/v1", "--gateway", URL, "--json")
+        call = done.json["call"]
+        assert (done.code, done.json["answer"]["number"]) == (1, "ZWEAG510E")
+        assert (call["status"], call["number"]) == (503, "ZWEAG510E")
+        before = rig.gateway.path.requests
+        done = await command("explain", "/orders/api/v1", "--gateway", URL, "--json", "--method", "delete")
+        assert (done.code, done.json["call"], done.json["method"]) == (0, None, "DELETE")
+        assert rig.gateway.path.requests == before + 1, "only the explanation was asked for"
+        done = await command("explain", "/orders/api/v1/ä", "--gateway", URL, "--json")
+        assert "cannot even be sent" in done.json["call"]["trouble"]
+        assert done.json["answer"]["status"] == 400
+
+
+@on_uvloop
+async def test_header_fields_of_the_call_go_with_it() -> None:
+    instance = RawInstance(INSTANCES[0], 9000, answering(b"ok"))
+    async with a_gateway(instance, metadata={"apiml.lb.type": "authentication"}, sticky_read_s=0.05):
+        token = "Cookie: apimlAuthenticationToken=e30.eyJzdWIiOiJhZGEifQ.x"
+        done = await command("explain", "/orders/api/v1", "--gateway", URL, "-H", token, "-H", "X-Mine: 1")
+        assert "The call has a user's token" in done.out
+        assert b"\r\nX-Mine: 1\r\n" in instance.heads[-1]
+
+
+@on_uvloop
+async def test_upstreams_as_tables_and_for_machines() -> None:
+    async with orders():
+        done = await command("upstreams", "--gateway", URL)
+        assert done.code == 0, done.err
+        assert "api/v1 → /" in done.out
+        assert "its status is DOWN" in done.out
+        rows = [line.split() for line in done.out.splitlines() if line.startswith(f"{INSTANCES[0]}:orders")]
+        assert rows[0][:5] == [f"{INSTANCES[0]}:orders:9000", "LPAR2", f"http://{INSTANCES[0]}:9000", "UP", "fine"]
+        done = await command("upstreams", "ORDERS", "--gateway", URL, "--json")
+        assert [each["service"] for each in done.json["upstreams"]] == ["orders"]
+        done = await command("upstreams", "ordres", "--gateway", URL)
+        assert (done.code, done.out) == (2, "")
+        assert "did you mean 'orders'?" in done.err
+
+
+@on_uvloop
+async def test_what_the_commands_refuse_is_one_line() -> None:
+    missing = f"http://{REFUSING}:{PORT}"
+    for args, code, says in (
+        (("explain", "orders/api/v1", "--gateway", URL), 2, "expected a path that begins with /"),
+        (("explain", "ftp://h/", "--gateway", URL), 2, "expected a path that begins with /"),
+        (("explain", "/x", "--gateway", "h"), 2, "--gateway: expected http://host:port"),
+        (("explain", "/x", "-H", "a b: c"), 2, "--header: expected 'Name: value'"),
+        (("explain", "/x", "-H", "Host: c"), 2, "neither frames nor steers"),
+        (("explain", "/x", "--gateway", missing), 1, "does not answer"),
+        (("upstreams", "--gateway", missing), 1, "does not answer"),
+        (("explain", "/x", "--data", "/nonexistent"), 3, "no sysplex is running"),
+        (("upstreams", "--data", "/nonexistent"), 3, "no sysplex is running"),
+    ):
+        done = await command(*args)
+        assert (done.code, done.out) == (code, ""), (args, done.err)
+        assert says in done.err
+        assert done.err.count("\n") == 1, done.err
+    async with orders():
+        done = await command("explain", "http://ada:secret@h/", "--gateway", URL)
+        assert (done.code, "without user information" in done.err) == (2, True)
+        assert "secret" not in done.err
+
+
+@on_uvloop
+async def test_the_gateway_to_ask_is_the_one_in_the_url_else_the_first_that_is_ready(tmp_path: Path) -> None:
+    states: dict[str, wire.ComponentState] = {REFUSING: "failed", LPAR1: "ready", LPAR2: "ready"}
+
+    async def status(_: web.Request) -> web.Response:
+        lpars = [
+            wire.Lpar(
+                id=f"LPAR{number}",
+                state=state,
+                address=host,
+                components=[wire.Component(name="gateway", state=state, url=f"http://{host}:{PORT}")],
+            )
+            for number, (host, state) in enumerate(states.items())
+        ]
+        address = wire.SysplexAddress(url="http://127.0.0.1:7554", state="ready")
+        return web.json_response(
+            body=msgspec.json.encode(wire.SysplexStatus(sysplex=address, lpars=lpars, registry=[]))
+        )
+
+    def asked(done: Done) -> str:
+        return str(done.json["gateway"]["url"])
+
+    config = GatewayConfig(host=LPAR2, lpar="LPAR2", port=PORT, vipa="", discovery=(), access_log="off")
+    folder = ("--data", str(tmp_path), "--json")
+    with (tmp_path / FILE).open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(msgspec.json.encode(Holder(os.getpid(), f"http://{UP}:7550", "PLEX1")))
+        lock.flush()
+        async with orders(), started(config), serving(UP, web.get("/v1/status", status), port=7550):
+            assert asked(await command("explain", "/orders/api/v1", *folder)) == URL
+            assert asked(await command("upstreams", *folder)) == URL
+            there = f"http://{LPAR2}:{PORT}/orders/api/v1"
+            assert asked(await command("explain", there, *folder)) == f"http://{LPAR2}:{PORT}"
+            assert asked(await command("explain", "http://elsewhere.test/orders/api/v1", *folder)) == URL
+            failed = await command("explain", f"http://{REFUSING}:{PORT}/orders/api/v1", *folder)
+            assert (failed.code, "does not answer" in failed.err) == (1, True)
+            states |= dict.fromkeys(states, "starting")
+            nobody = await command("explain", "/orders/api/v1", *folder)
+            assert (nobody.code, "no gateway of http://127.0.0.1:7554 is ready" in nobody.err) == (1, True)
