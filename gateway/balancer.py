@@ -51,6 +51,8 @@ class Balancer:
         self.panic = False
         self.budget = Budget()
         self._only: Standing | None = None
+        self._limit = 0
+        """Calls under way at one instance, from which on one with fewer is taken."""
         self._picker: Picker = PICKERS[PLAIN.picker](random)
         self._elsewhere: Picker | None = None
         """With affinity: those of other LPARs, if there are some here as well."""
@@ -61,6 +63,7 @@ class Balancer:
         if upstream.policy.picker != self._policy.picker:
             self._picker = PICKERS[upstream.policy.picker](self._random)
         self._policy = upstream.policy
+        self._limit = upstream.policy.max_calls_per_instance
         self.upstream = upstream
         self.renew()
 
@@ -76,7 +79,7 @@ class Balancer:
         self.candidates = [self._standings[each.key] for each in view.candidates]
         self._only = self.candidates[0] if len(self.candidates) == 1 else None
         near = [each for each in self.candidates if each.endpoint.lpar == self._lpar] if self._policy.affinity else []
-        far = [each for each in self.candidates if each not in near] if near else []
+        far = [each for each in self.candidates if each.endpoint.lpar != self._lpar] if near else []
         self._picker.renew(near or self.candidates)
         self._elsewhere = None
         if far:
@@ -101,7 +104,9 @@ class Balancer:
         if self._elsewhere is not None:
             chosen = self._near_or_far(chosen, self._elsewhere, now, key)
         if chosen.tender and self._spares(chosen, now):
-            return picker.pick(now, key, (chosen.key,))
+            chosen = picker.pick(now, key, (chosen.key,))
+        if self._limit and chosen.in_flight >= self._limit:
+            return min(self.candidates, key=lambda each: each.in_flight)
         return chosen
 
     def pick_by(self, key: bytes, now: float, tried: Collection[str] = NOBODY) -> Standing:

@@ -74,7 +74,7 @@ class DataPath:
         self.requests = 0
         """How many there have been: the number of the last one."""
         self.account = Account(self.meters, self.access, self.ids)
-        self.probe: Callable[[Endpoint], None] = lambda _: None
+        self.probe: Callable[[Probe], None] = lambda _: None
         self.look_at_probes: Callable[[], None] = lambda: None
         """Both set by whoever sends probes: send one; the deadlines of `health` have changed."""
         self._callers = Callers(config.trusted_proxies, config.max_connections_per_client)
@@ -230,6 +230,7 @@ class DataPath:
                 standing.drained_at = 0.0
             elif not standing.drained_at:
                 standing.drained_at = now
+                standing.try_out(False)
 
     def _part(self, standing: Standing) -> None:
         """Its process is no longer called, but may have calls under way."""
@@ -293,8 +294,8 @@ class DataPath:
     def perform(self, effects: list[Effect]) -> None:
         for effect in effects:
             match effect:
-                case Probe(endpoint):
-                    self.probe(endpoint)
+                case Probe():
+                    self.probe(effect)
                 case Changed():
                     self._changed(effect)
 
@@ -305,6 +306,8 @@ class DataPath:
         standing = self.standings.get(endpoint.key)
         if standing is not None:
             standing.try_out(state == "trial")
+            if state is None:
+                standing.forgive()
             if state is None and change.before != "unproven" and self.guards.slow_start:
                 standing.ramp(now, RETURN_RAMP_S)
         balancer = self.balancers.get(endpoint.service)

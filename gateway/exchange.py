@@ -32,8 +32,8 @@ The way of a request that meets nothing special is `begin`, `_try`, `_send`, `an
 for speed: no object is made that is not needed, and what can be known beforehand is looked up.
 
 Not here: bytes and framing (`downstream`, `upstream`), what is asked before an endpoint is picked, where that is more
-than a look-up (`entrance`), which endpoint (`balancer`, `aim`), whether again (`retries`), what is counted and recorded of it
-(`account`).
+than a look-up (`entrance`), which endpoint (`balancer`, `aim`), whether again (`retries`), what is counted and recorded
+of it (`account`).
 """
 
 from __future__ import annotations

@@ -69,9 +69,8 @@ def explain(question: Question, place: Place, snapshot: Snapshot, report: Report
     candidates = [_candidate(each, views, report) for each in _in_scope(upstream, place)]
     found.instances = instances_step(views, len(candidates), snapshot, heard)
     if others := [each.url for each in candidates if each.id not in views]:
-        found.instances.says = (
-            f"Calls go to {', '.join(others)}, in place of {many(len(views), 'registered instance')}."
-        )
+        instead = f", in place of {many(len(views), 'registered instance')}" if views else ""
+        found.instances.says = f"Calls go to {', '.join(others)}{instead}."
     chosen = best(candidates, panic=upstream.service in report.panic)
     if route is None:
         found.answer = _refusal(404, f"the service {upstream.service} has no rule for this path")

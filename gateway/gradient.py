@@ -39,17 +39,22 @@ TOLERANCE = 1.5
 STEP = 0.2
 """Part of the way in each window. Higher, and one bad window costs much."""
 
+STEEPEST, FLATTEST = 2.0, 0.5
+
 WINDOW_S = 0.1
 WINDOW_CALLS = 10
 """A window has both, and lasts for the time of an answer: a limit shows in the calls that began under it."""
 
-REST_S = 60.0
+REST_S = 10.0
 """Of an average."""
+REST_PART = 0.5
+"""The most that one window counts in it."""
 LOOK_S = 30.0
-LOOK_TIMES = 60
+LOOK_TIMES = 100
 """And no sooner than after so many times of an answer: looking must not cost a slow service more."""
 LOOK_PART = 4
 LOOK_CALLS = 10
+SETTLE_TIMES, MEASURE_TIMES = 2.0, 4.0
 EMPTY_TIMES = 3.0
 """Few are under way after so many times of an answer, or those that are will last, and are no queue."""
 
@@ -60,8 +65,8 @@ class Gradient:
     """`limit` is what holds now: from `min_limit` to `max_limit`, and lower for as long as it looks."""
 
     __slots__ = (
-        "_calls", "_ends", "_estimate", "_failed", "_few_since", "_look_at", "_looking", "_max", "_min", "_peak",
-        "_rest_s", "_since", "_sum_s", "_time_s", "limit",
+        "_calls", "_ends", "_estimate", "_failed", "_few_since", "_give_up_at", "_look_at", "_looking", "_max", "_min",
+        "_peak", "_rest_s", "_since", "_sum_s", "_time_s", "limit",
     )  # fmt: skip
 
     def __init__(self, *, min_limit: int = 4, max_limit: int = 1000) -> None:
@@ -73,7 +78,7 @@ class Gradient:
         self._look_at = NEVER
         self._looking = False
         self._few_since = NEVER
-        self._since = self._ends = 0.0
+        self._since = self._ends = self._give_up_at = 0.0
         self._calls = self._failed = self._peak = 0
         self._sum_s = 0.0
         self.limit = int(self._estimate)
@@ -83,24 +88,24 @@ class Gradient:
         it was let in is no part of that."""
         if self._looking:
             self._look(latency_s, in_flight, failed, now)
-            return
-        self._calls += 1
-        if failed:
-            self._failed += 1
-        else:
-            self._sum_s += latency_s
-        if in_flight > self._peak:
-            self._peak = in_flight
-        if self._calls >= WINDOW_CALLS and now >= self._ends:
-            self._close(now)
-        if now >= self._look_at:
-            self._empty(now)
+        elif now >= self._since:
+            self._calls += 1
+            if failed:
+                self._failed += 1
+            else:
+                self._sum_s += latency_s
+            if in_flight > self._peak:
+                self._peak = in_flight
+            if self._calls >= WINDOW_CALLS and now >= self._ends:
+                self._close(now)
+            if now >= self._look_at:
+                self._empty(now)
 
     def tick(self, now: float) -> None:
         """End a look that takes too long. To be called when somebody is not let in: when calls that last hold all that
         is left of the limit, no sample comes to end it."""
-        if self._looking and now >= self._ends:
-            self._open(now)
+        if self._looking and now >= self._give_up_at:
+            self._open(now + self._time_s)
 
     def _close(self, now: float) -> None:
         """The end of a window."""
@@ -111,25 +116,22 @@ class Gradient:
             self._learn(now - self._since, at_limit)
         if at_limit:
             self._move(good / self._calls)
-        if not at_limit:
+            if self._look_at == NEVER:
+                self._look_at = self._next_look(now) if known else now
+        else:
             self._look_at = NEVER
-        elif self._look_at == NEVER:
-            self._look_at = self._next_look(now) if known else now
         self._open(now)
 
     def _learn(self, lasted_s: float, at_limit: bool) -> None:
         if not self._rest_s:
             self._rest_s = self._time_s
-        elif self._time_s < self._rest_s:
-            self._rest_s += (self._time_s - self._rest_s) * STEP
         elif not at_limit:
-            self._rest_s += (self._time_s - self._rest_s) * min(lasted_s / REST_S, 1.0)
+            self._rest_s += (self._time_s - self._rest_s) * min(lasted_s / REST_S, REST_PART)
 
     def _move(self, share: float) -> None:
         """`share` of the calls did not fail."""
-        most_s = self._rest_s * TOLERANCE
-        gradient = most_s / self._time_s if self._time_s > most_s else 1.0
-        better = self._estimate * max(gradient * share, 0.5) + sqrt(self._estimate)
+        gradient = min(TOLERANCE * self._rest_s / max(self._time_s, 1e-9), STEEPEST)
+        better = self._estimate * max(gradient * share, FLATTEST) + sqrt(self._estimate)
         moved = self._estimate + (better - self._estimate) * STEP
         self._estimate = max(self._min, min(moved, self._max))
 
@@ -139,30 +141,36 @@ class Gradient:
     def _empty(self, now: float) -> None:
         """Begin to look."""
         self._looking = True
+        self._few_since = NEVER
         self._look_at = self._next_look(now)
-        self._ends = now + EMPTY_TIMES * self._time_s
+        self._give_up_at = now + EMPTY_TIMES * self._time_s
         self.limit = max(self.limit // LOOK_PART, 1)
 
     def _look(self, latency_s: float, in_flight: int, failed: bool, now: float) -> None:
         if self._few_since == NEVER:
             if in_flight <= self.limit:
-                self._few_since = now
-                self._calls, self._sum_s = 0, 0.0
-                self._ends = now + WINDOW_S + LOOK_CALLS * self._time_s
-        elif not failed and now - latency_s >= self._few_since:
+                self._settle(now)
+        elif now >= self._since and now - latency_s >= self._few_since and not failed:
             self._calls += 1
             self._sum_s += latency_s
-            if self._calls >= LOOK_CALLS and now >= self._few_since + WINDOW_S / 2:
+            if self._calls >= LOOK_CALLS and now >= self._ends:
                 self._rest_s = self._sum_s / self._calls
-                self._open(now)
+                self._open(now + self._time_s)
         self.tick(now)
 
-    def _open(self, now: float) -> None:
-        """Begin a window."""
+    def _settle(self, now: float) -> None:
+        """Few are under way from now on. The first that end are the short ones and say nothing yet."""
+        self._few_since = now
+        self._since = now + max(SETTLE_TIMES * self._time_s, WINDOW_S / 2)
+        self._ends = self._since + MEASURE_TIMES * self._time_s
+        self._give_up_at = self._ends + LOOK_CALLS * self._time_s
+        self._calls, self._sum_s = 0, 0.0
+
+    def _open(self, since: float) -> None:
+        """The window that begins then. After a look that is later than now: again the short ones end first."""
         self._looking = False
-        self._few_since = NEVER
-        self._since = now
-        self._ends = now + max(WINDOW_S, self._time_s)
+        self._since = since
+        self._ends = since + max(WINDOW_S, self._time_s)
         self._calls = self._failed = self._peak = 0
         self._sum_s = 0.0
         self.limit = int(self._estimate)

@@ -58,9 +58,10 @@ NEVER = float("inf")
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Effect: ask this endpoint whether it lives, and tell `probed`."""
+    """Effect: ask this endpoint whether it lives, and tell `probed`; `patient`: nobody waits for the answer."""
 
     endpoint: Endpoint
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,8 @@ class Health:
                 unproven.append(each)
         panic = bool(ejected) and self._guards.panic and len(well) * 2 < len(well) + len(ejected)
         if panic:
-            well = [each for each in endpoints if each in well or each in ejected]
+            kept = {each.key for each in (*well, *ejected)}
+            well = [each for each in endpoints if each.key in kept]
         return View(well or ejected or unproven or endpoints, panic)
 
     # --- what is learned from calls
@@ -237,7 +239,7 @@ class Health:
             endpoint = self._endpoints.get(key)
             if endpoint is not None and key not in self._asked and self._state(endpoint) in (None, "ejected", "trial"):
                 self._asked.add(key)
-                effects.append(Probe(endpoint))
+                effects.append(Probe(endpoint, patient=True))
         return effects
 
     def next_deadline(self) -> float:

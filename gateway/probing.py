@@ -2,7 +2,8 @@
 
 An instance with a health URL on its own address is asked for it by GET; any answer counts, also a 401 or a 503, because
 a process that answers is alive, and whether it is well is for the registry to say. Others are asked for a connection.
-(A stopped process's kernel still accepts, so only the first kind notices one.) A probe has 200 ms.
+(A stopped process's kernel still accepts, so only the first kind notices one.) A probe has 200 ms, or a second where
+nobody waits for it. A call that is answered meanwhile is as good as an answer to the probe.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ import aiohttp
 
 from gateway.datapath import DataPath
 from gateway.dialing import Dialer
+from gateway.health import Probe
 from gateway.snapshot import Endpoint
 from shared.net import connector
 
 AT_ONCE = 64
+PATIENT_S = 1.0
+"""Of a probe nobody waits for."""
 
 
 class Prober:
@@ -49,27 +53,32 @@ class Prober:
             async with asyncio.timeout(None if delay_s == float("inf") else delay_s):
                 await self._wake.wait()
 
-    def probe(self, endpoint: Endpoint) -> None:
-        task = asyncio.get_running_loop().create_task(self._probe(endpoint))
+    def probe(self, probe: Probe) -> None:
+        within_s = max(PATIENT_S, self._timeout_s) if probe.patient else self._timeout_s
+        task = asyncio.get_running_loop().create_task(self._probe(probe.endpoint, within_s))
         self._probes.add(task)
         task.add_done_callback(self._probes.discard)
 
-    async def _probe(self, endpoint: Endpoint) -> None:
+    async def _probe(self, endpoint: Endpoint, within_s: float) -> None:
         async with self._slots:
-            why = await self._ask(endpoint)
+            begun = time.monotonic()
+            why = await self._ask(endpoint, within_s)
+        standing = self._path.standings.get(endpoint.key)
+        if standing is not None and standing.answered_at > begun:
+            why = ""  # as good as an answer to the probe, which may stand in a queue
         self._path.perform(self._path.health.probed(endpoint, why, time.monotonic()))
         self._wake.set()
 
-    async def _ask(self, endpoint: Endpoint) -> str:
+    async def _ask(self, endpoint: Endpoint, within_s: float) -> str:
         """Empty, or how it failed."""
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(within_s):
                 if self._session is not None and endpoint.probe_url:
                     async with self._session.get(endpoint.probe_url, allow_redirects=False):
                         return ""
                 sock = await self._dialer.dial(endpoint)
         except TimeoutError:
-            return f"no answer to a probe in {self._timeout_s} s"
+            return f"no answer to a probe in {within_s:g} s"
         except (aiohttp.ClientError, OSError) as error:
             return _reason(error)
         sock.close()

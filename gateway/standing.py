@@ -31,9 +31,9 @@ HALF_S = 5.0
 
 class Standing:
     __slots__ = (
-        "calls", "calls_before", "drained_at", "ejections", "endpoint", "failed", "failed_before", "failures_in_row",
-        "half_ends", "in_flight", "key", "last_answer", "last_ejected", "latency_s", "measured_at", "pause_s",
-        "ramp_from", "ramp_s", "tender", "total", "total_failed", "trial", "weight",
+        "answered_at", "calls", "calls_before", "drained_at", "ejections", "endpoint", "failed", "failed_before",
+        "failures_in_row", "half_ends", "in_flight", "key", "last_answer", "last_ejected", "latency_s",
+        "measured_at", "pause_s", "ramp_from", "ramp_s", "tender", "total", "total_failed", "trial", "weight",
     )  # fmt: skip
 
     def __init__(self, endpoint: Endpoint, now: float) -> None:
@@ -45,6 +45,8 @@ class Standing:
         self.measured_at = now
         self.last_answer = now
         """Or when a call began while none was under way."""
+        self.answered_at = 0.0
+        """Without failing."""
         self.failures_in_row = self.ejections = 0
         self.last_ejected = now
         self.pause_s = 0.0
@@ -73,6 +75,7 @@ class Standing:
             slow = True
         else:
             self.failures_in_row = 0
+            self.answered_at = now
         if slow and seconds < PENALTY_S:
             seconds = PENALTY_S
         known = self.latency_s
@@ -113,6 +116,10 @@ class Standing:
         self.ejections += 1
         self.failures_in_row = 0
         return self.pause_s
+
+    def forgive(self) -> None:
+        """It is back: what it failed before says nothing any more."""
+        self.failures_in_row = self.failed = self.failed_before = 0
 
     def ramp(self, now: float, seconds: float) -> None:
         """Give it its share by and by."""
