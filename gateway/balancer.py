@@ -104,7 +104,7 @@ class Balancer:
         if self._elsewhere is not None:
             chosen = self._near_or_far(chosen, self._elsewhere, now, key)
         if chosen.tender and self._spares(chosen, now):
-            chosen = picker.pick(now, key, (chosen.key,))
+            chosen = self._another(chosen, now, key)
         if self._limit and chosen.in_flight >= self._limit:
             return min(self.candidates, key=lambda each: each.in_flight)
         return chosen
@@ -112,11 +112,14 @@ class Balancer:
     def pick_by(self, key: bytes, now: float, tried: Collection[str] = NOBODY) -> Standing:
         """The one this key leads to, whatever the picker; there is a candidate."""
         if self._ring is None:
-            self._ring = RingHash()
+            self._ring = RingHash(self._random)
             self._ring.renew(self.candidates)
         if tried and all(each.key in tried for each in self.candidates):
             return self._again(now, key, tried)
-        return self._ring.pick(now, key, tried)
+        chosen = self._ring.pick(now, key, tried)
+        if chosen.trial and chosen.in_flight:
+            return self._ring.pick(now, key, (*tried, chosen.key))
+        return chosen
 
     def pick_in(self, lpar: str, now: float, tried: Collection[str] = NOBODY) -> Standing | None:
         """One in that LPAR, or None."""
@@ -131,7 +134,20 @@ class Balancer:
         endpoints = [each for each in endpoints if each.key not in tried] or endpoints
         picker = PICKERS[self._policy.picker](self._random)
         picker.renew([self._standings[each.key] for each in self._health.view(endpoints).candidates])
-        return picker.pick(now, key)
+        chosen = picker.pick(now, key)
+        return picker.pick(now, key, (chosen.key,)) if chosen.tender and self._spares(chosen, now) else chosen
+
+    def _another(self, chosen: Standing, now: float, key: bytes) -> Standing:
+        """In place of one that is not ready for one more call; that one, if nobody is."""
+        passed = [chosen.key]
+        for picker in (self._picker, self._picker, self._elsewhere):
+            if picker is None:
+                continue
+            other = picker.pick(now, key, passed)
+            if other.key not in passed and not (other.tender and self._spares(other, now)):
+                return other
+            passed.append(other.key)
+        return chosen
 
     def _near_or_far(self, near: Standing, elsewhere: Picker, now: float, key: bytes) -> Standing:
         if near.in_flight < CROWD:

@@ -113,7 +113,7 @@ class DataPath:
         """The key of a session's instance, if that may be called; else empty."""
         key = f"{upstream.service}/{instance}"
         standing, record = self.standings.get(key), self.health.records.get(key)
-        if standing is None:
+        if standing is None or (upstream.policy.scope_lpar and standing.endpoint.lpar != self.config.lpar):
             return ""
         if record is not None and record.state == "out" and standing not in self.balancers[upstream.service].candidates:
             return ""

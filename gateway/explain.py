@@ -67,7 +67,7 @@ def explain(question: Question, place: Place, snapshot: Snapshot, report: Report
         return found
     views = {each.instance: instance_view(snapshot, report, each) for each in instances_of(snapshot, upstream.service)}
     candidates = [_candidate(each, views, report) for each in _in_scope(upstream, place)]
-    found.instances = instances_step(views, len(candidates), snapshot, heard)
+    found.instances = instances_step(views, [each.view for each in candidates], snapshot, heard)
     if others := [each.url for each in candidates if each.id not in views]:
         instead = f", in place of {many(len(views), 'registered instance')}" if views else ""
         found.instances.says = f"Calls go to {', '.join(others)}{instead}."

@@ -78,7 +78,8 @@ class Gradient:
         self._look_at = NEVER
         self._looking = False
         self._few_since = NEVER
-        self._since = self._ends = self._give_up_at = 0.0
+        self._since = NEVER
+        self._ends = self._give_up_at = 0.0
         self._calls = self._failed = self._peak = 0
         self._sum_s = 0.0
         self.limit = int(self._estimate)
@@ -100,36 +101,45 @@ class Gradient:
                 self._close(now)
             if now >= self._look_at:
                 self._empty(now)
+        elif self._since == NEVER:
+            self._open(now)
 
     def tick(self, now: float) -> None:
         """End a look that takes too long. To be called when somebody is not let in: when calls that last hold all that
         is left of the limit, no sample comes to end it."""
         if self._looking and now >= self._give_up_at:
+            self._rest_s = self._rest_s or self._time_s
             self._open(now + self._time_s)
 
     def _close(self, now: float) -> None:
-        """The end of a window."""
+        """The end of a window, if it has been as long as an answer takes."""
         good = self._calls - self._failed
-        known, at_limit = self._rest_s > 0.0, 2 * self._peak >= self._estimate
-        if good:
-            self._time_s = self._sum_s / good
-            self._learn(now - self._since, at_limit)
-        if at_limit:
-            self._move(good / self._calls)
-            if self._look_at == NEVER:
-                self._look_at = self._next_look(now) if known else now
-        else:
-            self._look_at = NEVER
+        time_s = self._sum_s / good if good else 0.0
+        if now < self._since + time_s:
+            self._ends = self._since + time_s
+            return
+        first, self._time_s = not self._time_s, time_s or self._time_s
+        if first and good:
+            self._open(now + time_s)
+            return
+        self._judge(good / self._calls, now)
         self._open(now)
 
-    def _learn(self, lasted_s: float, at_limit: bool) -> None:
-        if not self._rest_s:
-            self._rest_s = self._time_s
-        elif not at_limit:
-            self._rest_s += (self._time_s - self._rest_s) * min(lasted_s / REST_S, REST_PART)
+    def _judge(self, share: float, now: float) -> None:
+        """What a window says; `share` of its calls did not fail."""
+        if 2 * self._peak < self._estimate:
+            self._look_at = NEVER
+            if share:
+                part = min((now - self._since) / REST_S, REST_PART) if self._rest_s else 1.0
+                self._rest_s += (self._time_s - self._rest_s) * part
+        elif share and not self._rest_s:
+            self._look_at = now
+        else:
+            self._move(share)
+            if self._look_at == NEVER:
+                self._look_at = self._next_look(now)
 
     def _move(self, share: float) -> None:
-        """`share` of the calls did not fail."""
         gradient = min(TOLERANCE * self._rest_s / max(self._time_s, 1e-9), STEEPEST)
         better = self._estimate * max(gradient * share, FLATTEST) + sqrt(self._estimate)
         moved = self._estimate + (better - self._estimate) * STEP
@@ -170,7 +180,7 @@ class Gradient:
         """The window that begins then. After a look that is later than now: again the short ones end first."""
         self._looking = False
         self._since = since
-        self._ends = since + max(WINDOW_S, self._time_s)
+        self._ends = since + WINDOW_S
         self._calls = self._failed = self._peak = 0
         self._sum_s = 0.0
         self.limit = int(self._estimate)

@@ -218,8 +218,9 @@ class Health:
         for key in self._rounds.keys() - intervals.keys():
             del self._rounds[key]
             self._misses.pop(key, None)
-        for key in intervals.keys() - self._rounds.keys():
-            self._rounds[key] = now + intervals[key] * self._random.random()
+        for key, interval_s in intervals.items():
+            if key not in self._rounds:
+                self._rounds[key] = now + interval_s * self._random.random()
         self._round_s = dict(intervals)
 
     def tick(self, now: float) -> list[Effect]:

@@ -9,7 +9,7 @@ Not here: how others are asked (`inquiry`), the rest of a call's way (`explain`)
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from gateway import near_misses
@@ -102,13 +102,17 @@ def _gateway(word: GatewayWord) -> GatewayFinding:
     )
 
 
-def instances_step(views: Mapping[str, dict[str, Any]], usable: int, snapshot: Snapshot, heard: Heard) -> InstancesStep:
-    """`views` are this gateway's, by instance id, of one service."""
+def instances_step(
+    views: Mapping[str, dict[str, Any]], candidates: Sequence[str], snapshot: Snapshot, heard: Heard
+) -> InstancesStep:
+    """`views` are this gateway's of one service, by instance id; `candidates` those of which may be called, in a word."""
     shown = [_instance(view, snapshot, heard) for view in list(views.values())[:MAX_SHOWN]]
     details = [each["says"] for each in shown]
     if len(views) > MAX_SHOWN:
         details.append(f"{len(views) - MAX_SHOWN} more are not shown.")
-    says = f"{usable} of {len(views)} can be called."
+    usable, fine = len(candidates), sum(view == "fine" for view in candidates)
+    but = f", {fine} of them fine as this gateway sees it" if fine < usable else ""
+    says = f"{usable} of {len(views)} may be called{but}."
     return InstancesStep(says=says, details=details, known=len(views), usable=usable, instances=shown)
 
 

@@ -63,13 +63,14 @@ def _instances(id: str, said: Mapping[str, Any], place: str) -> list[Instance]:
 
 
 def _instance(id: str, url: object, metadata: dict[str, str], place: str) -> Instance:
-    parts = urlsplit(str(url))
+    wrong = ConfigError(f"{place}: expected http://host:port, got {url!r}")
     try:
+        parts = urlsplit(str(url))
         host, port = parts.hostname or "", parts.port or 80
     except ValueError:
-        host, port = "", 0
+        raise wrong from None
     if parts.scheme != "http" or not NAME.match(host) or parts.path not in ("", "/") or parts.query:
-        raise ConfigError(f"{place}: expected http://host:port, got {url!r}")
+        raise wrong
     return Instance(
         service=id, instance=f"STATIC-{host}:{id}:{port}", status="UP", owner="", gen=0, rev=0,
         host=host, ip="", port=port, metadata=metadata,

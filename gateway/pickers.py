@@ -1,12 +1,13 @@
 """Choosing one of the candidates. Each picker is told the candidates when they change, and asked at each call.
 
-    leastRequests   the less busy of two drawn at random, by their weights; ties to the draw. The longest queue stays
-                    short without looking at all of them, and gateways need not agree on anything
+    leastRequests   the less busy of two drawn at random, by their weights. The longest queue stays short without a look
+                    at all of them, and gateways need not agree on anything. Ties go to the draw, but not to one that is
+                    much slower: where calls are few, nobody is busy, and a slow or failing one would get its share
     peakEwma        of two drawn, the one whose latency times calls under way is less: slow ones get next to nothing
     roundRobin      each in turn, as often as its weight says (earliest deadline first)
     random          by weight alone
     ringHash        the same key leads to the same candidate, at every gateway; when one goes, only its keys move. A
-                    candidate with more than 1.25 times the mean of calls under way is passed by (bounded load)
+                    candidate with more than 1.25 times its share of calls under way is passed by (bounded load)
 
 Sources: Mitzenmacher, The Power of Two Choices in Randomized Load Balancing, 1996; Twitter Finagle (peak EWMA);
 Karger et al., Consistent Hashing and Random Trees, 1997; Mirrokni, Thorup, Zadimoghaddam, Consistent Hashing with
@@ -31,10 +32,17 @@ NOBODY: frozenset[str] = frozenset()
 """No candidate is excluded."""
 
 POINTS = 64
-"""Of a candidate of mean weight on the ring."""
+"""Of a candidate of mean weight on the ring, or up to twice as many."""
 MAX_POINTS = 1024
 
 BOUND = 1.25
+
+NEAR = 1.25
+"""Costs that differ by less are alike, and the draw decides: who was called last is measured last, and looks dearer."""
+
+MUCH = 3.0
+SLOW_S = 0.02
+"""Below it, nobody is much slower than others."""
 
 
 class Picker(Protocol):
@@ -53,76 +61,82 @@ class _Drawn:
         self._candidates: Sequence[Standing] = ()
         self._ends: list[int] = []
         """Empty when all weigh the same."""
-        self._total = 0
 
     def renew(self, candidates: Sequence[Standing]) -> None:
         self._candidates = candidates
         weights = [each.weight for each in candidates]
         self._ends = list(accumulate(weights)) if len(set(weights)) > 1 else []
-        self._total = self._ends[-1] if self._ends else 0
 
     def _draw(self) -> Standing:
-        if self._ends:
-            return self._candidates[bisect_right(self._ends, self._random() * self._total)]
-        return self._candidates[int(self._random() * len(self._candidates))]
+        return self._one_of(self._candidates, self._ends)
+
+    def _one_of(self, candidates: Sequence[Standing], ends: Sequence[int]) -> Standing:
+        if ends:
+            return candidates[bisect_right(ends, self._random() * ends[-1])]
+        return candidates[int(self._random() * len(candidates))]
 
     def _two(self, excluded: Collection[str]) -> tuple[Standing, Standing]:
         """Two different ones, if there are."""
-        candidates = self._candidates
+        candidates, ends = self._candidates, self._ends
         if excluded:
             candidates = [each for each in candidates if each.key not in excluded] or candidates
+            ends = list(accumulate([each.weight for each in candidates])) if ends else ends
         count = len(candidates)
         if count <= 2:
-            return self._of_few(candidates)
-        if excluded or not self._ends:
-            draw = self._random() * count
-            first = int(draw)
-            second = int((draw - first) * (count - 1))
-            return candidates[first], candidates[second + (second >= first)]
-        one = self._draw()
+            one, other = candidates[0], candidates[-1]
+            if self._random() * (one.weight + other.weight) < one.weight:
+                return one, other
+            return other, one
+        if ends:
+            return self._two_by_weight(candidates, ends)
+        draw = self._random() * count
+        first = int(draw)
+        second = int((draw - first) * (count - 1))
+        return candidates[first], candidates[second + (second >= first)]
+
+    def _two_by_weight(self, candidates: Sequence[Standing], ends: Sequence[int]) -> tuple[Standing, Standing]:
+        one = self._one_of(candidates, ends)
         for _ in range(3):
-            other = self._draw()
+            other = self._one_of(candidates, ends)
             if other is not one:
                 return one, other
         return one, candidates[0] if candidates[0] is not one else candidates[1]
 
-    def _of_few(self, candidates: Sequence[Standing]) -> tuple[Standing, Standing]:
-        one, other = candidates[0], candidates[-1]
-        if self._random() * (one.weight + other.weight) < one.weight:
-            return one, other
-        return other, one
-
 
 class LeastRequests(_Drawn):
     def pick(self, now: float, key: bytes = b"", excluded: Collection[str] = NOBODY) -> Standing:
-        candidates = self._candidates
-        if excluded or self._ends or len(candidates) <= 2:
-            one, other = self._two(excluded)
-            return one if one.in_flight * other.weight <= other.in_flight * one.weight else other
-        count = len(candidates)
-        draw = self._random() * count
-        first = int(draw)
-        second = int((draw - first) * (count - 1))
-        if second >= first:
-            second += 1
-        one, other = candidates[first], candidates[second]
-        return one if one.in_flight <= other.in_flight else other
+        one, other = self._two(excluded)
+        here, there = one.in_flight, other.in_flight
+        if one.weight != other.weight:  # the draw was by weight: it holds unless it would be more than its share
+            here, there = here * other.weight, (there + 1) * one.weight
+            if here < there:
+                here = there
+        if here != there:
+            return one if here < there else other
+        return other if one.latency_s > SLOW_S and much_slower(one, other, now) else one
+
+
+def much_slower(one: Standing, other: Standing, now: float) -> bool:
+    latency_s = one.latency(now)
+    return latency_s > SLOW_S and latency_s > MUCH * other.latency(now)
 
 
 class PeakEwma(_Drawn):
     def pick(self, now: float, key: bytes = b"", excluded: Collection[str] = NOBODY) -> Standing:
         one, other = self._two(excluded)
-        here, there = cost(one, now), cost(other, now)
-        return one if here <= there else other
+        here, there = expected_s(one, now), expected_s(other, now)
+        if one.weight == other.weight:
+            return one if here * (one.in_flight + 1) <= NEAR * there * (other.in_flight + 1) else other
+        if here > SLOW_S and here > MUCH * there:
+            return other
+        return one if here * one.in_flight * other.weight <= there * (other.in_flight + 1) * one.weight else other
 
 
-def cost(standing: Standing, now: float) -> float:
-    """What a call there is to be expected to take: latency by calls before it."""
-    waiting = standing.in_flight
+def expected_s(standing: Standing, now: float) -> float:
+    """How long an answer takes there, as far as is known. One that was asked and has not answered yet need not be asked
+    by anybody else to find out."""
     latency_s = standing.latency(now)
-    if not latency_s and waiting:
-        latency_s = 1.0  # it has not answered yet: nobody else need find out why
-    return latency_s * (waiting + 1) / standing.weight
+    return 1.0 if not latency_s and standing.in_flight else latency_s
 
 
 class ByWeight(_Drawn):
@@ -143,35 +157,47 @@ class RoundRobin:
         known = {standing.key: deadline for deadline, _, standing in self._queue}
         begin = min(known.values(), default=0.0)
         start = self._random()  # or all gateways would begin with the same one
-        self._queue = [
-            (known.get(each.key, begin + (start + number / len(candidates)) % 1 / each.weight), number, each)
-            for number, each in enumerate(candidates)
-        ]
+        self._queue = []
+        for number, each in enumerate(candidates):
+            period = 1 / each.weight
+            new = begin + (start + number / len(candidates)) % 1 * period
+            self._queue.append((min(known.get(each.key, new), begin + period), number, each))
         heapify(self._queue)
 
     def pick(self, now: float, key: bytes = b"", excluded: Collection[str] = NOBODY) -> Standing:
         deadline, number, standing = self._queue[0]
         if excluded and standing.key in excluded:
-            rest = [each for each in self._queue if each[2].key not in excluded]
+            rest = [entry for entry in self._queue if entry[2].key not in excluded]
             if rest:
-                return min(rest)[2]
+                return self._next(min(rest))
         heapreplace(self._queue, (deadline + 1 / standing.weight, number, standing))
+        return standing
+
+    def _next(self, entry: tuple[float, int, Standing]) -> Standing:
+        """That one is taken out of its turn."""
+        deadline, number, standing = entry
+        self._queue[self._queue.index(entry)] = (deadline + 1 / standing.weight, number, standing)
+        heapify(self._queue)
         return standing
 
 
 class RingHash:
-    def __init__(self, random: Random | None = None) -> None:
+    def __init__(self, random: Random) -> None:
+        self._random = random.random
         self._candidates: Sequence[Standing] = ()
+        self._weight = 0
+        """Of all candidates together."""
         self._points: list[int] = []
         self._owners: list[Standing] = []
 
     def renew(self, candidates: Sequence[Standing]) -> None:
         self._candidates = candidates
-        mean = sum(each.weight for each in candidates) / len(candidates)
+        self._weight = sum(each.weight for each in candidates)
+        unit = 1 << (self._weight // len(candidates)).bit_length() - 1  # seldom another one when a candidate goes
         ring = [
             (point, each.key, each)
             for each in candidates
-            for point in points(each.key, min(max(round(POINTS * each.weight / mean), 1), MAX_POINTS))
+            for point in points(each.key, min(max(round(POINTS * each.weight / unit), 1), MAX_POINTS))
         ]
         ring.sort(key=lambda entry: entry[:2])
         self._points = [point for point, _, _ in ring]
@@ -179,6 +205,8 @@ class RingHash:
 
     def pick(self, now: float, key: bytes = b"", excluded: Collection[str] = NOBODY) -> Standing:
         owners = self._owners
+        if not key:  # nothing to know it by: anybody
+            return self._walk(int(self._random() * len(owners)), excluded) or owners[0]
         at = bisect_left(self._points, hashed(key)) % len(owners)
         owner = owners[at]
         if owner.in_flight < 2 and not excluded:
@@ -188,13 +216,13 @@ class RingHash:
     def _walk(self, at: int, excluded: Collection[str]) -> Standing | None:
         """From there on, the first that is neither excluded nor overloaded; or excluded at least."""
         candidates = self._candidates
-        most = BOUND * (sum(each.in_flight for each in candidates) + 1) / len(candidates)
+        most = BOUND * (sum(each.in_flight for each in candidates) + 1) / self._weight
         seen: dict[str, Standing] = {}
         for owner in self._owners[at:] + self._owners[:at]:
             if owner.key in seen:
                 continue
             seen[owner.key] = owner
-            if owner.key not in excluded and owner.in_flight < max(most, 2):
+            if owner.key not in excluded and owner.in_flight < max(most * owner.weight, 2):
                 return owner
             if len(seen) == len(candidates):
                 break

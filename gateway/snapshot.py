@@ -215,8 +215,8 @@ def _weight_faults(instances: Sequence[Instance]) -> list[str]:
 
 def external_endpoints(service: str, url: str, like: Endpoint) -> tuple[Endpoint, ...]:
     """The one that is called in place of a service's instances; none where that needs TLS."""
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or 80
     except ValueError:
         return ()
@@ -238,19 +238,33 @@ DOMAIN_NAME = re.compile(r"[a-z0-9-]{1,64}\Z")
 
 def domains_of(gateways: Mapping[str, Instance], own: str) -> dict[bytes, Upstream]:
     """Gateways of other API ML domains: `/{apimlId}/{serviceId}/…` is theirs, below the URL they are known by."""
-    found: dict[bytes, Upstream] = {}
+    endpoints: dict[str, dict[str, Endpoint]] = {}
+    known: dict[str, int] = {}
     for each in sorted(gateways.values(), key=lambda each: each.instance):
         domain = each.metadata.get(DOMAIN, "").strip().lower()
-        if not DOMAIN_NAME.match(domain) or domain == own.lower() or not routable(domain) or domain.encode() in found:
+        if not DOMAIN_NAME.match(domain) or domain == own.lower() or not routable(domain):
             continue
-        endpoints: tuple[Endpoint, ...] = (endpoint_of(each),) if usable(each) else ()
-        url = each.metadata.get(EXTERNAL, "")
-        if endpoints and url:
-            endpoints = external_endpoints(domain, url, endpoints[0])
-        endpoints = tuple(dataclasses.replace(endpoint, service=domain) for endpoint in endpoints)
-        prefix = f"/{domain}".encode()
-        found[domain.encode()] = Upstream(domain, (Route(prefix, b"", prefix),), endpoints, 1)
-    return found
+        known[domain] = known.get(domain, 0) + 1
+        found = endpoints.setdefault(domain, {})
+        for endpoint in _domain_endpoints(domain, each):
+            found[endpoint.key] = endpoint
+    return {
+        domain.encode(): Upstream(
+            domain,
+            (Route(f"/{domain}".encode(), b"", f"/{domain}".encode()),),
+            tuple(endpoints[domain].values()),
+            count,
+        )
+        for domain, count in known.items()
+    }
+
+
+def _domain_endpoints(domain: str, gateway: Instance) -> tuple[Endpoint, ...]:
+    if not usable(gateway):
+        return ()
+    endpoint = dataclasses.replace(endpoint_of(gateway), service=domain)
+    url = gateway.metadata.get(EXTERNAL, "")
+    return external_endpoints(domain, url, endpoint) if url else (endpoint,)
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 A standing lies beside the snapshot, by instance key, so that what was learned outlives every change of the registry; a
 newer process under the same id begins with a new one.
 
-    latency   a moving average of the time to the first byte, over 10 s, that rises at once to a slower answer and
+    latency   a moving average of the time to the first byte, over 5 s, that rises at once to a slower answer and
               sinks slowly (peak EWMA); failures and "too many requests" count as slow, or what fails fast would look
               quick and attract calls
     window    calls and failures of the last 5 to 10 seconds, in two halves
@@ -19,11 +19,11 @@ from math import exp
 
 from gateway.snapshot import Endpoint
 
-DECAY_S = 10.0
+DECAY_S = 5.0
 """After so long without a slow answer a third of its weight is left."""
 
 PENALTY_S = 1.0
-"""A failure counts as an answer that took so long."""
+"""A failure counts as an answer that took so long, and no answer counts for more: it may be meant to take long."""
 
 HALF_S = 5.0
 """Of the window."""
@@ -76,7 +76,7 @@ class Standing:
         else:
             self.failures_in_row = 0
             self.answered_at = now
-        if slow and seconds < PENALTY_S:
+        if slow or seconds > PENALTY_S:
             seconds = PENALTY_S
         known = self.latency_s
         if seconds < known:
@@ -122,7 +122,8 @@ class Standing:
         self.failures_in_row = self.failed = self.failed_before = 0
 
     def ramp(self, now: float, seconds: float) -> None:
-        """Give it its share by and by."""
+        """Give it its share by and by. How quick it was before says nothing."""
+        self.latency_s = 0.0
         self.ramp_from, self.ramp_s = now, seconds
         self.tender = self.trial or seconds > 0
 
