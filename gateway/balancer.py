@@ -106,7 +106,7 @@ class Balancer:
         if chosen.tender and self._spares(chosen, now):
             chosen = self._another(chosen, now, key)
         if self._limit and chosen.in_flight >= self._limit:
-            return min(self.candidates, key=lambda each: each.in_flight)
+            return min(self.candidates, key=lambda each: (each.trial and each.in_flight > 0, each.in_flight))
         return chosen
 
     def pick_by(self, key: bytes, now: float, tried: Collection[str] = NOBODY) -> Standing:
@@ -118,7 +118,8 @@ class Balancer:
             return self._again(now, key, tried)
         chosen = self._ring.pick(now, key, tried)
         if chosen.trial and chosen.in_flight:
-            return self._ring.pick(now, key, (*tried, chosen.key))
+            busy = [each.key for each in self.candidates if each.trial and each.in_flight]
+            return self._ring.pick(now, key, (*tried, *busy))
         return chosen
 
     def pick_in(self, lpar: str, now: float, tried: Collection[str] = NOBODY) -> Standing | None:

@@ -14,8 +14,8 @@
 - Failures (a connection that died, garbage, a time-out, 502, 503, 504) are statistics. At most half of a service is
   ejected, but one of two may be, and never the last. Retry-After says how long, if the instance says so itself.
 - Candidates are ranked: fine and on trial, then ejected, then unproven, then out; the first rank that is not empty is
-  chosen from. *Panic*: when fewer than half of those that are up and not out are well, ejections are ignored, because
-  the few left would be overrun.
+  chosen from. *Panic*: when fewer than half of those that are not out are well, ejections are ignored, because the
+  few left would be overrun.
 - A newer process under the same id (`gen`) begins without a past; what left the registry is forgotten.
 
 Health URLs are also asked in rounds (`probe_s` of the policy), by three gateways at most, so that a frozen instance is
@@ -124,7 +124,8 @@ class Health:
                 ejected.append(each)
             elif record.state == "unproven":
                 unproven.append(each)
-        panic = bool(ejected) and self._guards.panic and len(well) * 2 < len(well) + len(ejected)
+        up = len(well) + len(ejected) + len(unproven)
+        panic = bool(ejected) and self._guards.panic and len(well) * 2 < up
         if panic:
             kept = {each.key for each in (*well, *ejected)}
             well = [each for each in endpoints if each.key in kept]
@@ -192,8 +193,12 @@ class Health:
 
     def adopt(self, snapshot: Snapshot, now: float) -> list[Effect]:
         """A new snapshot: forget what no longer holds, and doubt the instances of owners that fell silent."""
-        for id in [id for id, record in self.records.items() if not _same(record, snapshot)]:
+        for id in [id for id, record in self.records.items() if not _same(record.endpoint, snapshot)]:
             del self.records[id]
+        for id in [id for id in self._misses if not _same(self._endpoints.get(id), snapshot)]:
+            del self._misses[id]
+        for id, record in self.records.items():
+            record.endpoint = snapshot.endpoints[id]
         self._endpoints = snapshot.endpoints
         silent = {owner for owner, state in snapshot.owners.items() if state != "alive"}
         newly, self._silent = silent - self._silent, silent
@@ -219,8 +224,8 @@ class Health:
             del self._rounds[key]
             self._misses.pop(key, None)
         for key, interval_s in intervals.items():
-            if key not in self._rounds:
-                self._rounds[key] = now + interval_s * self._random.random()
+            first = now + interval_s * self._random.random() if key not in self._rounds else now + interval_s
+            self._rounds[key] = min(self._rounds.get(key, first), first)
         self._round_s = dict(intervals)
 
     def tick(self, now: float) -> list[Effect]:
@@ -255,7 +260,7 @@ class Health:
         record = self.records.get(key)
         if record is None or record.state in ("ejected", "trial"):
             return self._round_over(endpoint, why, now)
-        if record.endpoint.gen != endpoint.gen:
+        if not record.endpoint.same_process(endpoint):
             return []
         record.probing = False
         self._misses.pop(key, None)
@@ -266,7 +271,7 @@ class Health:
     def _round_over(self, endpoint: Endpoint, why: str, now: float) -> list[Effect]:
         key = endpoint.key
         known = self._endpoints.get(key)
-        if known is None or known.gen != endpoint.gen:
+        if known is None or not known.same_process(endpoint):
             return []
         if not why:
             self._misses.pop(key, None)
@@ -301,9 +306,10 @@ class Health:
         return [Changed(record.endpoint, None, "", record.state)]
 
 
-def _same(record: Record, snapshot: Snapshot) -> bool:
-    endpoint = snapshot.endpoints.get(record.endpoint.key)
-    return endpoint is not None and endpoint.gen == record.endpoint.gen
+def _same(known: Endpoint | None, snapshot: Snapshot) -> bool:
+    """It is UP still, and the same process."""
+    endpoint = snapshot.endpoints.get(known.key) if known is not None else None
+    return known is not None and endpoint is not None and endpoint.same_process(known)
 
 
 MAX_PROBERS = 3

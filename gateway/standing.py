@@ -88,7 +88,7 @@ class Standing:
         recent = now < self.half_ends + HALF_S
         self.calls_before, self.failed_before = (self.calls, self.failed) if recent else (0, 0)
         self.calls = self.failed = 0
-        self.half_ends = now + HALF_S
+        self.half_ends = self.half_ends + HALF_S if recent else now + HALF_S
 
     def latency(self, now: float) -> float:
         """Sinks while nobody calls, so that one that was slow is tried again; seconds."""
