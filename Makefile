@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help up down demo test lint deps bench soak drills test-ha test-eureka clean
+.PHONY: help up down demo test lint deps bench bench-failover soak drills test-ha test-eureka clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
@@ -43,7 +43,7 @@ deps: $(VENV)/installed-test ## what the tests need besides Python packages
 
 node_modules/installed: package.json package-lock.json
 	@echo "installing what the tests need into node_modules"
-	@npm ci --no-audit --no-fund --loglevel=error
+	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 bench: $(VENV)/installed-test ## measurements beside other people's software; results are kept in bench/README.md
@@ -51,6 +51,9 @@ bench: $(VENV)/installed-test ## measurements beside other people's software; re
 	$(BIN)/python -P -m bench.registry
 	$(BIN)/python -P -m bench.eureka
 	$(BIN)/python -P -m bench.caching
+
+bench-failover: $(VENV)/installed-test ## instances killed, hung, unreachable, refusing, slow: what callers of each proxy notice
+	$(BIN)/python -P -m bench.failover
 
 soak: $(VENV)/installed-test ## simulated histories, hostile clients, broken stores for MINUTES (60) each, with new seeds each time; long streams
 	PLEXMESH_SIM_SECONDS=$$(($(MINUTES) * 60)) $(BIN)/pytest tests/sim -k more_histories -s --timeout 0
