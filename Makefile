@@ -9,7 +9,7 @@ MINUTES ?= 60
 .PHONY: help up down demo test lint deps bench bench-failover soak drills test-ha test-eureka clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 16
 
 up: $(VENV)/installed ## start a sysplex of two LPARs in the foreground; Ctrl-C stops all of it
 	@exec $(BIN)/plexmesh up

@@ -55,18 +55,18 @@ def verdict(asked: Asked, method: bytes, host: bytes, policy: Policy | None, *, 
     """`policy` None: the gateway's own paths."""
     if is_own(asked.origin, host):
         return "own"
-    if not on or not _allows(asked, policy):
+    if not on or not _allows(asked, asked.method or method, policy):
         return "refused"
     return "preflight" if method == b"OPTIONS" and asked.method else "allowed"
 
 
-def _allows(asked: Asked, policy: Policy | None) -> bool:
+def _allows(asked: Asked, method: bytes, policy: Policy | None) -> bool:
     if policy is None:
         return True
     origin = asked.origin.decode("latin-1")
     if not policy.cors or (policy.cors_origins and not {"*", origin} & set(policy.cors_origins)):
         return False
-    return not (asked.method and policy.cors_methods) or asked.method.decode("latin-1") in policy.cors_methods
+    return not policy.cors_methods or method.decode("latin-1") in policy.cors_methods
 
 
 def told(asked: Asked, policy: Policy | None) -> bytes:

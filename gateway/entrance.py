@@ -15,7 +15,6 @@ Sources: Zowe API Mediation Layer's X-Forward-To, X-InstanceId, encoded characte
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from math import ceil
 from time import monotonic, time
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway import aim, cors, routes, sticky
+from gateway import aim, cors, paths, routes, sticky
 from gateway.aim import Aim
 from gateway.replies import ENCODED_CHARACTER, ENCODED_SLASH, FORBIDDEN, OTHER
 from gateway.snapshot import OWN, instance_id, own
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
     from gateway.datapath import DataPath
     from gateway.exchange import Exchange
     from gateway.heads import Steering
-
-ENCODED = re.compile(rb"[%;\\]")
-SLASH = re.compile(rb"%2[Ff]")
 
 
 def plain(exchange: Exchange, path: DataPath, public: bytes, now: float) -> None:
@@ -108,10 +104,10 @@ def _fits(exchange: Exchange, path: DataPath, public: bytes, now: float) -> bool
         why = f"a body of {length} bytes is too large for this route"
         exchange.refuse_early(413, why, reason="malformed")
         return False
-    if not path.config.allow_encoded_slashes and SLASH.search(public):
+    if not path.config.allow_encoded_slashes and paths.ENCODED_SLASH.search(public):
         exchange.refuse_early(400, "the path holds an encoded slash", ENCODED_SLASH.number, reason="malformed")
         return False
-    if not upstream.policy.encoded and ENCODED.search(public):
+    if not upstream.policy.encoded and paths.ANY_ENCODED.search(public):
         why = f"{upstream.service} takes no encoded characters in a path"
         exchange.refuse_early(400, why, ENCODED_CHARACTER.number, reason="malformed")
         return False

@@ -16,11 +16,10 @@ Not here: the question (`asked`), who knows what of a service (`hearsay`), what 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from gateway import near_misses, replies, routes, sticky
+from gateway import near_misses, paths, replies, routes, sticky
 from gateway.asked import Asked, Question, read
 from gateway.explanation import AnswerStep, Explanation, Heard, PathStep, Place, RequestStep, RouteStep
 from gateway.hearsay import MAX_NAMED, instances_step, many, of_lpar, service_step
@@ -32,8 +31,6 @@ from gateway.views import instance_view, instances_of
 RANKS = {"fine": 0, "trial": 0, "ejected": 1, "unproven": 2, "out": 3}
 """By view, as in `health`: a call goes to those of the lowest rank that there are."""
 
-ENCODED = re.compile(r"[%;\\]")
-SLASH = re.compile(r"%2[Ff]")
 """What a service, or the gateway, may refuse to take in a path (`entrance`)."""
 
 NARROWING = frozenset((b"x-instanceid", b"x-plexmesh-lpar"))
@@ -152,7 +149,7 @@ def _route(asked: Asked, upstream: Upstream | None, route: Route | None, snapsho
         step.others = near_misses.misses(asked.path, upstream, route)
         step.says = f"No rule of {upstream.service} applies; it has {len(upstream.routes)}."
     if route is not None:
-        step.gateway_url, step.service_url = near_misses.rule(route), route.target.decode() or "/"
+        step.gateway_url, step.service_url = route.gateway_url, route.target.decode() or "/"
         step.says = f"The rule {step.gateway_url or '(any path)'} → {step.service_url} applies."
     else:
         step.turned = near_misses.turned(asked.path, snapshot.upstreams)
@@ -182,9 +179,9 @@ def _answer(
     asked: Asked, question: Question, place: Place, upstream: Upstream, chosen: Sequence[Candidate]
 ) -> AnswerStep:
     path, policy = asked.path.decode(), upstream.policy
-    if not place.encoded_slashes and SLASH.search(path):
+    if not place.encoded_slashes and paths.ENCODED_SLASH.search(path.encode()):
         return _refusal(400, "the path holds an encoded slash", replies.ENCODED_SLASH.number)
-    if not policy.encoded and ENCODED.search(path):
+    if not policy.encoded and paths.ANY_ENCODED.search(path.encode()):
         why = f"{upstream.service} takes no encoded characters in a path"
         return _refusal(400, why, replies.ENCODED_CHARACTER.number)
     if not chosen:

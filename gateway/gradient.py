@@ -49,8 +49,8 @@ REST_S = 10.0
 """Of an average."""
 REST_PART = 0.5
 """The most that one window counts in it."""
-LOOK_S = 30.0
-LOOK_TIMES = 100
+LOOK_S = 15.0
+LOOK_TIMES = 50
 """And no sooner than after so many times of an answer: looking must not cost a slow service more."""
 LOOK_PART = 4
 LOOK_CALLS = 10
@@ -65,8 +65,8 @@ class Gradient:
     """`limit` is what holds now: from `min_limit` to `max_limit`, and lower for as long as it looks."""
 
     __slots__ = (
-        "_calls", "_ends", "_estimate", "_failed", "_few_since", "_give_up_at", "_look_at", "_looking", "_max", "_min",
-        "_peak", "_rest_s", "_since", "_sum_s", "_time_s", "limit",
+        "_calls", "_ends", "_estimate", "_failed", "_few_since", "_give_up_at", "_look_at", "_looking",
+        "_max", "_min", "_peak", "_rest_s", "_since", "_sum_s", "_time_s", "limit",
     )  # fmt: skip
 
     def __init__(self, *, min_limit: int = 4, max_limit: int = 1000) -> None:

@@ -105,7 +105,7 @@ def _gateway(word: GatewayWord) -> GatewayFinding:
 def instances_step(
     views: Mapping[str, dict[str, Any]], candidates: Sequence[str], snapshot: Snapshot, heard: Heard
 ) -> InstancesStep:
-    """`views` are this gateway's of one service, by instance id; `candidates` the words for those that may be called."""
+    """`views` are this gateway's of one service, by instance id; `candidates` the views of those that may be called."""
     shown = [_instance(view, snapshot, heard) for view in list(views.values())[:MAX_SHOWN]]
     details = [each["says"] for each in shown]
     if len(views) > MAX_SHOWN:

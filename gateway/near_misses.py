@@ -43,17 +43,12 @@ def misses(path: bytes, upstream: Upstream, won: Route | None) -> list[Miss]:
     return sorted(found, key=lambda miss: -miss.common)
 
 
-def rule(route: Route) -> str:
-    """Its gatewayUrl; empty for one that takes every path of its service."""
-    return "/".join(route.prefix.decode().split("/")[2:])
-
-
 def _miss(route: Route, given: list[str]) -> Miss:
-    wanted = rule(route).split("/")
+    wanted = route.gateway_url.split("/")
     common = 0
     while common < min(len(wanted), len(given)) and wanted[common] == given[common]:
         common += 1
-    return Miss(rule(route), route.target.decode() or "/", common, _why(wanted[common:], given[common:]))
+    return Miss(route.gateway_url, route.target.decode() or "/", common, _why(wanted[common:], given[common:]))
 
 
 def _why(wanted: list[str], given: list[str]) -> str:

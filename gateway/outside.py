@@ -11,11 +11,12 @@ Not here: Zowe's definition files, which discovery registers for every gateway.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from gateway.policy import Configured, Policies
+from gateway.policy import Configured, Policies, strict
 from gateway.routes import KEY, routable, unsound
 from gateway.snapshot import NAME, Settings
 from shared.errors import ConfigError
@@ -32,14 +33,16 @@ def settings_of(services: Configured, static: Mapping[str, Any], apiml_id: str) 
         place = f"{PLACE}.{id}"
         if not isinstance(said, Mapping):
             raise ConfigError(f"{place}: expected urls and routes, got {said!r}")
-        if not routable(id) or not id.isascii() or not id.isalnum() or not id.islower():
+        if not isinstance(id, str) or not re.fullmatch(r"[a-z0-9]{1,64}", id) or not routable(id):
             raise ConfigError(f"{place}: a service id has lower-case letters and digits, and is not reserved")
         instances += _instances(id, said, place)
         more = {key: value for key, value in said.items() if key not in ("urls", "routes")}
         if more and id in services:
-            raise ConfigError(f"{place}: {', '.join(more)}: say it there or in components.gateway.services.{id}")
+            raise ConfigError(
+                f"{place}: {', '.join(map(str, more))}: say it there or in components.gateway.services.{id}"
+            )
         if more:
-            Policies({id: more})  # complains in the words of `services`
+            strict(place, more)
             merged[id] = more
     return Settings(Policies(merged), tuple(instances), apiml_id)
 
@@ -52,11 +55,11 @@ def _instances(id: str, said: Mapping[str, Any], place: str) -> list[Instance]:
         raise ConfigError(f"{place}.routes: expected gatewayUrl: serviceUrl, got {routes!r}")
     metadata = {}
     for number, (gateway_url, service_url) in enumerate(routes.items()):
-        for path in (gateway_url, service_url):
-            if not isinstance(path, str) or (why := unsound(path)):
-                raise ConfigError(
-                    f"{place}.routes.{gateway_url}: {why if isinstance(path, str) else 'expected a path'}"
-                )
+        where = f"{place}.routes.{gateway_url}"
+        if not isinstance(gateway_url, str) or not isinstance(service_url, str) or not gateway_url.strip("/ "):
+            raise ConfigError(f"{where}: expected gatewayUrl: serviceUrl, such as api/v1: /")
+        if why := unsound(gateway_url) or unsound(service_url):
+            raise ConfigError(f"{where}: {why}")
         metadata[f"{KEY}r{number}.gatewayUrl"] = gateway_url
         metadata[f"{KEY}r{number}.serviceUrl"] = service_url
     return [_instance(id, url, metadata, f"{place}.urls") for url in urls]
@@ -69,7 +72,7 @@ def _instance(id: str, url: object, metadata: dict[str, str], place: str) -> Ins
         host, port = parts.hostname or "", parts.port or 80
     except ValueError:
         raise wrong from None
-    if parts.scheme != "http" or not NAME.match(host) or parts.path not in ("", "/") or parts.query:
+    if parts.scheme != "http" or not NAME.match(host) or parts.path not in ("", "/") or set("?#@") & set(str(url)):
         raise wrong
     return Instance(
         service=id, instance=f"STATIC-{host}:{id}:{port}", status="UP", owner="", gen=0, rev=0,

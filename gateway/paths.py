@@ -23,6 +23,9 @@ ENCODED = re.compile(rb"%([0-9A-Fa-f]{2})")
 UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 PARAMETERS = re.compile(rb";|%3[Bb]")
 """Servers of Java take what follows for a parameter, and climb by what is left."""
+ANY_ENCODED = re.compile(rb"[%;\\]")
+ENCODED_SLASH = re.compile(rb"%2[Ff]")
+"""What a service, and a gateway, may be set to refuse in a path."""
 SLASHES = re.compile(rb"/|%2[Ff]|%5[Cc]")
 
 

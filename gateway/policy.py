@@ -190,19 +190,22 @@ Values = dict[str, Any]
 
 def configured_values(services: Configured) -> dict[str, Values]:
     """Service id → what the file says of it. Raises ConfigError."""
-    return {id: _strict(f"components.gateway.services.{id}", said) for id, said in services.items()}
+    return {id: strict(f"components.gateway.services.{id}", said) for id, said in services.items()}
 
 
-def _strict(place: str, said: object) -> Values:
+def strict(place: str, said: object) -> Values:
+    """What the file says of one service, at that place in it. Raises ConfigError."""
     if not isinstance(said, Mapping):
         raise ConfigError(f"{place}: expected keys and values, got {said!r}")
     values: Values = {}
     for name, value in said.items():
         setting = BY_NAME.get(name)
         if setting is None:
-            raise ConfigError(f"{place}.{name}: unknown key{nearest(name, BY_NAME)}")
+            raise ConfigError(f"{place}.{name}: unknown key{nearest(str(name), BY_NAME)}")
         try:
-            values[setting.field] = setting.read(_text(value))
+            if value is None:
+                raise ValueError("expected a value")
+            values[setting.field] = (_flag if setting.field == "encoded" else setting.read)(_text(value))
         except ValueError as error:
             raise ConfigError(f"{place}.{name}: {error} (the value is {value!r})") from error
     return values

@@ -51,7 +51,8 @@ class Route:
 
     @property
     def gateway_url(self) -> str:
-        return self.prefix.decode().split("/", 2)[2]
+        """Empty for one that takes every path of its service."""
+        return "/".join(self.prefix.decode().split("/")[2:])
 
 
 BY_HEADER = Route(b"", b"", b"")
@@ -109,13 +110,14 @@ def unsound(path: str) -> str:
     """Why a declared path cannot be used, or empty."""
     if len(path) > MAX_URL:
         return f"a path of more than {MAX_URL} characters"
+    said = path[:64]
     if not SOUND.match(path):
-        return f"{path!r} holds a character that no route may have"
+        return f"{said!r} holds a character that no route may have"
     segments = path.strip("/").split("/")
     if any(segment.partition(";")[0] in (".", "..") for segment in segments):
-        return f"{path!r} has a dot segment"
+        return f"{said!r} has a dot segment"
     if "" in segments[1:]:
-        return f"{path!r} has an empty segment"
+        return f"{said!r} has an empty segment"
     return ""
 
 

@@ -7,9 +7,9 @@
     black hole        drops the SYNs of new connections, and says nothing on those that are open
     count             as before
 
-These are orders, a line each on its stdin; each is answered with how many calls it has had (`/application/health` is
-none, and always 200). The body of a POST is written to the journal, a line each, before it is answered. With a
-discovery it registers as `orders` by `plexmesh.Service`, and leaves at SIGTERM; else it is killed.
+These are orders, a line each on its stdin, after the first, `go`: only then it listens. Each is answered with how many
+calls it has had (`/application/health` is none, and always 200). The body of a POST is written to the journal, a line
+each, as soon as it is there. With a discovery it registers as `orders` by `plexmesh.Service`, and leaves at SIGTERM.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Program:
                 refuse_handshakes(each)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        # asyncio's streams log handlers that are cancelled at the end
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
@@ -65,14 +66,14 @@ class Program:
         if path == HEALTH:
             return answer(b"200 OK", b"well")
         self.calls += 1
-        if mode == "slow":
-            await asyncio.sleep(float(number[0]))
         passed = asyncio.get_running_loop().time() - self._since
         if mode == "503" or (mode == "flap" and passed // float(number[0]) % 2 == 0):
             later = b"Retry-After: %b\r\n" % number[0].encode() if mode == "503" and number else b""
             return answer(b"503 Service Unavailable", b"refused", later)
         if method == b"POST":
             self._journal.write(body + b"\n")
+        if mode == "slow":
+            await asyncio.sleep(float(number[0]))
         return answer(b"200 OK", self.host.encode())
 
 
@@ -81,12 +82,12 @@ def answer(status: bytes, body: bytes, more: bytes = b"") -> bytes:
 
 
 async def main(host: str, journal: str, *discovery: str) -> None:
-    program = Program(host, Path(journal))
-    await program.start()
-    ended = asyncio.Event()
+    if discovery:
+        import plexmesh  # late, as above
     loop = asyncio.get_running_loop()
     stdin = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stdin), sys.stdin)
+    program, ended = Program(host, Path(journal)), asyncio.Event()
 
     async def obey() -> None:
         while line := await stdin.readline():
@@ -94,15 +95,16 @@ async def main(host: str, journal: str, *discovery: str) -> None:
             print(program.calls, flush=True)
         ended.set()  # the test has gone
 
-    obeying = loop.create_task(obey())
+    if await stdin.readline() != b"go\n":
+        return
+    await program.start()
     async with contextlib.AsyncExitStack() as stack:
         if discovery:
-            import plexmesh  # late, as above
-
             service = plexmesh.Service("orders", host=host, port=PORT, discovery=discovery, drain_s=0.5, required=True)
             loop.add_signal_handler(signal.SIGTERM, ended.set)
             await stack.enter_async_context(service)
-        print("up", flush=True)
+        print(program.calls, flush=True)
+        obeying = loop.create_task(obey())
         await ended.wait()
     obeying.cancel()
 
@@ -116,22 +118,26 @@ class ModeInstance:
         self._process: asyncio.subprocess.Process
 
     async def start(self) -> None:
+        await self.prepare()
+        await self.go()
+
+    async def prepare(self) -> None:
+        """Start it, but for listening and registering."""
         pipe = asyncio.subprocess.PIPE
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", __file__, *self._arguments, stdin=pipe, stdout=pipe
         )
-        assert await self._line() == b"up\n"
+
+    async def go(self) -> None:
+        assert await self.tell("go") == 0
 
     async def tell(self, order: str) -> int:
         """How many calls it has had since it was started."""
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{order}\n".encode())
-        return int(await self._line())
-
-    async def _line(self) -> bytes:
         assert self._process.stdout is not None
+        self._process.stdin.write(f"{order}\n".encode())
         async with asyncio.timeout(10):
-            return await self._process.stdout.readline()
+            return int(await self._process.stdout.readline())
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)

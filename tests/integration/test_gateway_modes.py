@@ -16,16 +16,35 @@ from time import monotonic
 
 import pytest
 
+from gateway.exchange import State
 from tests.fakes import an_instance, until
-from tests.integration.gateway_rig import INSTANCES, LPAR1, Answer, Client, Rig, a_gateway, on_uvloop
-from tests.integration.mode_instance import HEALTH, PORT, ModeInstance
+from tests.integration.gateway_rig import (
+    INSTANCES,
+    LPAR1,
+    PORT,
+    Answer,
+    Client,
+    Rig,
+    a_gateway,
+    on_uvloop,
+)
+from tests.integration.mode_instance import HEALTH, ModeInstance
 
-GET = b"GET /orders/api/v1/x HTTP/1.1\r\nHost: g\r\n\r\n"
 POST = b"POST /orders/api/v1/x HTTP/1.1\r\nHost: g\r\nContent-Length: %d\r\n\r\n%b"
-GETTERS, POSTERS = 12, 4
+POSTERS = 4
 PAUSE_S = 0.004
 NOTICED_S = 3.5
 """A frozen instance is doubted after 1 s at the next tick (1 s), and has two probes of 0.2 s; and a busy machine."""
+
+
+def get(*fields: str, path: str = "/orders/api/v1/x") -> bytes:
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: g", *fields, "", ""]).encode()
+
+
+async def ask(gateway: str, request: bytes) -> Answer:
+    """On a connection of its own."""
+    async with await Client.to(gateway, PORT) as client:
+        return await client.ask(request)
 
 
 @dataclass
@@ -39,7 +58,7 @@ class Call:
     @property
     def unknown(self) -> bool:
         got = self.answer
-        return (got.status, got.number) == (503, "ZWEAO503E") and got.content.startswith("outcome unknown")
+        return got.status == 503 and got.number == "ZWEAO503E" and got.content.startswith("outcome unknown")
 
 
 @dataclass
@@ -47,6 +66,9 @@ class Traffic:
     """Calls without end on kept connections to a gateway. What breaks off ends the test."""
 
     host: str
+    getters: int = 12
+    posters: int = POSTERS
+    pause_s: float = PAUSE_S
     gets: list[Call] = field(default_factory=list)
     posts: list[Call] = field(default_factory=list)
     _over: bool = False
@@ -54,7 +76,7 @@ class Traffic:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Traffic]:
         async with asyncio.TaskGroup() as tasks:
-            for number in range(GETTERS + POSTERS):
+            for number in range(self.getters + self.posters):
                 tasks.create_task(self._call_on(number))
             try:
                 yield self
@@ -62,16 +84,16 @@ class Traffic:
                 self._over = True
 
     async def _call_on(self, number: int) -> None:
-        async with await Client.to(self.host, 7554) as client:
+        async with await Client.to(self.host, PORT) as client:
             sent = 0
             while not self._over:
                 sent += 1
-                if number < GETTERS:
-                    self.gets.append(await called(client, GET))
+                if number < self.getters:
+                    self.gets.append(await called(client, get()))
                 else:
                     id = b"%d-%d" % (number, sent)
                     self.posts.append(await called(client, POST % (len(id), id), id))
-                await asyncio.sleep(PAUSE_S)
+                await asyncio.sleep(self.pause_s)
 
     async def more(self, count: int) -> None:
         wanted = len(self.gets) + count
@@ -109,6 +131,12 @@ class Modes:
         records = self.rig.gateway.path.health.records.values()
         return next((each.state for each in records if each.endpoint.host == instance.host), "fine")
 
+    def waits_at(self, instance: ModeInstance, method: bytes) -> bool:
+        """Such a call has been sent there, and is not answered."""
+        calls = [client.exchange for client in self.rig.gateway.path.clients]
+        sent = [each for each in calls if each.state is State.WAITING and each.method == method]
+        return any(each.endpoint.host == instance.host for each in sent)
+
     def check(self, load: Traffic, *, unknown: int = 0) -> None:
         """Nothing has failed but so many POSTs at most, whose outcome is unknown."""
         assert {each.answer.status for each in load.gets} == {200}
@@ -132,8 +160,8 @@ async def orders(
         try:
             await asyncio.gather(*(each.start() for each in made))
             for each in made:
-                url = f"http://{each.host}:{PORT}{HEALTH.decode()}" if health else ""
-                rig.discovery.put(an_instance("orders", PORT, each.host, health_check_url=url, metadata=policy))
+                url = f"http://{each.host}:9000{HEALTH.decode()}" if health else ""
+                rig.discovery.put(an_instance("orders", 9000, each.host, health_check_url=url, metadata=policy))
             await until(lambda: len(rig.gateway.path.snapshot.endpoints) == count)
             yield Modes(rig, made, journal)
         finally:
@@ -146,16 +174,19 @@ async def test_an_instance_that_is_killed_costs_no_more_than_the_posts_it_had(tm
     async with orders(tmp_path, 2) as modes:
         victim = modes.instances[0]
         async with Traffic(LPAR1).running() as load:
-            for _ in range(2):
-                await load.more(300)
-                await victim.kill()
-                await until(lambda: modes.state(victim) == "out", "it is known to be dead")
-                await load.more(300)
-                await victim.start()
-                await until(lambda: modes.state(victim) == "fine", "it is back")
+            for each in modes.instances:
+                await each.tell("slow 0.05")
+            await load.more(50)
+            await until(lambda: modes.waits_at(victim, b"POST"))
+            await victim.kill()
+            await until(lambda: modes.state(victim) == "out", "it is known to be dead")
+            await load.more(100)
+            await victim.start()
+            await until(lambda: modes.state(victim) == "fine", "it is back")
             while not await victim.tell("count"):
                 await load.more(10)
-        modes.check(load, unknown=2 * POSTERS)
+        modes.check(load, unknown=POSTERS)
+        assert any(each.unknown for each in load.posts)
         assert load.longest_s < 1
 
 
@@ -250,11 +281,11 @@ async def test_who_asks_for_time_is_left_alone_so_long(tmp_path: Path) -> None:
         seen = []
         async with await modes.rig.connect() as client:
             while monotonic() < asked + 1.8:
-                seen.append((await called(client, GET)).answer.status)
+                seen.append((await called(client, get())).answer.status)
                 await asyncio.sleep(PAUSE_S)
             assert await tired.tell("ok") == 1
             assert seen.count(503) == 1, "the answer that asks for time"
             assert set(seen) == {200, 503}
             while await tired.tell("count") < 5:
-                assert (await called(client, GET)).answer.status == 200
+                assert (await called(client, get())).answer.status == 200
                 assert monotonic() < asked + 10

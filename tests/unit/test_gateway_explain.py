@@ -329,7 +329,7 @@ def test_no_instance_that_can_be_called() -> None:
     assert ends(found) == (503, "ZWEAG510E", [])
     assert found.request is None
     assert found.instances is not None
-    assert found.instances.says == "0 of 2 can be called."
+    assert found.instances.says == "0 of 2 may be called."
 
 
 def test_the_best_that_there_are_are_chosen_from() -> None:
@@ -348,6 +348,8 @@ def test_forwarded_to_those_that_are_fine() -> None:
     found = asked("/orders/api/v1", a_snapshot(*three), health=out)
     assert ends(found) == (None, "", [three[1].instance, three[2].instance])
     assert found.answer.says == "The call is forwarded to one of 2 instances."
+    assert found.instances is not None
+    assert found.instances.says == "3 of 3 may be called, 2 of them fine as this gateway sees it."
 
 
 def test_with_all_of_them_out_it_is_tried_and_most_likely_fails() -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
-from gateway.health import Changed, Effect, Health, Probe
-from gateway.snapshot import Endpoint, Snapshot, endpoint_of
-from shared.wire import OwnerState
+from gateway.guards import Guards
+from gateway.health import Health, Probe
+from gateway.snapshot import Endpoint, endpoint_of
+from tests.balancing import a_snapshot, probes, states
 from tests.fakes import an_instance
 
 A = endpoint_of(an_instance(owner="LPAR1@1"))
@@ -14,22 +13,8 @@ B = endpoint_of(an_instance(host="127.0.40.2", owner="LPAR2@1"))
 BOTH = (A, B)
 
 
-def a_snapshot(*endpoints: Endpoint, owners: dict[str, OwnerState] | None = None) -> Snapshot:
-    known = {each.key: each for each in endpoints}
-    empty: MappingProxyType[str, object] = MappingProxyType({})
-    return Snapshot(empty, known, empty, owners or {})  # type: ignore[arg-type]
-
-
-def probes(effects: list[Effect]) -> list[str]:
-    return [each.endpoint.key for each in effects if isinstance(each, Probe)]
-
-
 def candidates(health: Health, *endpoints: Endpoint) -> list[Endpoint]:
     return list(health.view(endpoints).candidates)
-
-
-def states(effects: list[Effect]) -> list[str | None]:
-    return [each.state for each in effects if isinstance(each, Changed)]
 
 
 def test_a_refused_connect_puts_out_while_another_remains() -> None:
@@ -120,3 +105,84 @@ def test_the_past_stays_while_the_process_does_and_goes_with_it() -> None:
     health.adopt(a_snapshot(B), 10.2)
     assert not health.records
     assert not health.probed(A, "refused", 10.3)
+
+
+def test_a_process_that_moved_starts_without_a_past() -> None:
+    """The same id and age at another port: what was found out about the old one holds no longer."""
+    before = endpoint_of(an_instance(id="orders-1", port=9000))
+    after = endpoint_of(an_instance(id="orders-1", port=9001))
+    health = Health()
+    health.connect_failed(before, "refused", 10.0)
+    health.adopt(a_snapshot(after, B), 11.0)
+    assert candidates(health, after, B) == [after, B]
+
+
+def test_probes_ask_the_health_url_that_holds_now() -> None:
+    before = endpoint_of(an_instance(health_check_url="http://127.0.40.1:9000/old"))
+    after = endpoint_of(an_instance(health_check_url="http://127.0.40.1:9000/new", rev=2))
+    health = Health()
+    health.connect_failed(before, "refused", 10.0)
+    health.adopt(a_snapshot(after, B), 10.1)
+    (probe,) = [each for each in health.tick(20.0) if isinstance(each, Probe)]
+    assert probe.endpoint.probe_url == "http://127.0.40.1:9000/new"
+
+
+# --- doubt
+
+
+def test_one_that_answers_nothing_must_prove_that_it_lives() -> None:
+    health = Health()
+    effects = health.doubt(B, "silent", 10.0)
+    assert states(effects) == ["unproven"]
+    assert probes(effects) == [B.key]
+    assert candidates(health, *BOTH) == [A]
+    assert states(health.probed(B, "", 10.1)) == [None]
+    assert candidates(health, *BOTH) == [A, B]
+
+
+def test_two_failed_probes_confirm_a_doubt() -> None:
+    health = Health()
+    health.doubt(B, "silent", 10.0)
+    assert not states(health.probed(B, "silent", 10.2))
+    assert states(health.probed(B, "silent", 10.4)) == ["out"]
+    assert candidates(health, *BOTH) == [A]
+    assert states(health.probed(B, "", 11.0)) == [None]
+
+
+def test_a_doubt_about_what_is_doubted_already_changes_nothing() -> None:
+    health = Health()
+    health.doubt(B, "silent", 10.0)
+    assert not health.doubt(B, "silent", 10.1)
+    health.connect_failed(A, "refused", 10.0)
+    assert not health.doubt(A, "silent", 10.1)
+
+
+def test_doubted_ones_come_before_those_that_are_out() -> None:
+    health = Health()
+    health.connect_failed(A, "refused", 10.0)
+    health.doubt(B, "silent", 10.0)
+    assert candidates(health, *BOTH) == [B]
+
+
+def test_a_probe_of_an_older_process_says_nothing_about_the_newer() -> None:
+    health = Health()
+    health.doubt(A, "silent", 10.0)
+    newer = endpoint_of(an_instance(owner="LPAR1@1", gen=2))
+    health.adopt(a_snapshot(newer, B), 10.1)
+    health.doubt(newer, "silent", 10.2)
+    assert not health.probed(A, "", 10.3)
+    assert not health.probed(A, "silent", 10.3)
+    assert health.records[A.key].failures == 0
+
+
+# --- guards left out
+
+
+def test_without_doubt_nobody_is_doubted() -> None:
+    assert not Health(guards=Guards(doubt=False)).doubt(A, "silent", 10.0)
+
+
+def test_without_silence_a_silent_owners_instances_keep_their_calls() -> None:
+    health = Health(guards=Guards(silence=False))
+    assert not health.adopt(a_snapshot(A, B, owners={"LPAR2@1": "dead"}), 10.0)
+    assert candidates(health, *BOTH) == [A, B]

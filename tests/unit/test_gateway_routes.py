@@ -136,3 +136,107 @@ def test_normalising_twice_changes_nothing_and_leaves_no_dots(segments: list[byt
 def test_climbing_above_the_root_is_refused() -> None:
     with pytest.raises(Malformed):
         without_dot_segments(b"/a/../../b")
+
+
+# --- hostile registrations
+
+KEY = "apiml.routes."
+MEGABYTE = "x" * 1_000_000
+
+
+def said(*routes: tuple[str, str]) -> dict[str, str]:
+    return an_instance(routes=dict(routes)).metadata
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (said(("..", "/")), "dot segment"),
+        (said(("../orders/api/v1", "/")), "dot segment"),
+        (said(("api/../../orders/api/v1", "/")), "dot segment"),
+        (said(("./api", "/")), "dot segment"),
+        (said(("api/.", "/")), "dot segment"),
+        (said(("api/..;x=1/y", "/")), "dot segment"),
+        (said(("api", "/../admin")), "dot segment"),
+        (said(("api", "..")), "dot segment"),
+        (said(("%2e%2e/orders", "/")), "no route may have"),
+        (said(("api%2fv1", "/")), "no route may have"),
+        (said(("api", "/%2e%2e/admin")), "no route may have"),
+        (said(("api\\v1", "/")), "no route may have"),
+        (said(("api?x=1", "/")), "no route may have"),
+        (said(("api#x", "/")), "no route may have"),
+        (said(("api v1", "/")), "no route may have"),
+        (said(("api", "/x HTTP/1.1\r\nEvil: 1")), "no route may have"),
+        (said(("api\x00", "/")), "no route may have"),
+        (said(("\u00e4pi", "/")), "no route may have"),
+        (said(("api//v1", "/")), "empty segment"),
+        (said(("api", "/a//b")), "empty segment"),
+        (said((MEGABYTE, "/")), "more than 512 characters"),
+        (said(("api", "/" + MEGABYTE)), "more than 512 characters"),
+        ({f"{KEY}a.b.gatewayUrl": "api", f"{KEY}a.b.serviceUrl": "/"}, "a route's name has no dot"),
+        ({f"{KEY}gatewayUrl": "api"}, "no key of a route"),
+        ({f"{KEY}a.gatewayurl": "api"}, "no key of a route"),
+        ({f"{KEY}a.{MEGABYTE}": "api"}, "no key of a route"),
+        ({f"{KEY}{MEGABYTE}.gatewayUrl": "../x"}, "dot segment"),
+    ],
+)
+def test_a_wrong_route_is_left_out_and_shown_and_the_others_stay(wrong: dict[str, str], says: str) -> None:
+    alone, faults = routes.read_routes("stock", [wrong])
+    assert alone == ()
+    assert any(says in fault for fault in faults)
+    assert all(len(fault) < 2000 for fault in faults), "and is not repeated at length"
+    good = {f"{KEY}zz.gatewayUrl": "ok", f"{KEY}zz.serviceUrl": "/fine"}
+    found, same = routes.read_routes("stock", [wrong | good])
+    assert [(route.prefix, route.target) for route in found] == [(b"/stock/ok", b"/fine")]
+    assert same == faults
+
+
+@pytest.mark.parametrize("gateway_url", ["api/v1", "/api/v1", "api/v1/", "//api/v1//", " api/v1 "])
+def test_slashes_and_blanks_around_a_route_mean_nothing(gateway_url: str) -> None:
+    found, faults = routes.read_routes("stock", [said((gateway_url, " /x/ "))])
+    assert [(route.prefix, route.target) for route in found] == [(b"/stock/api/v1", b"/x")]
+    assert not faults
+
+
+def test_ten_thousand_routes_are_sixty_four_and_a_remark() -> None:
+    many = said(*((f"api/v{number}", "/") for number in range(10_000)))
+    found, faults = routes.read_routes("stock", [many])
+    assert len(found) == routes.MAX_ROUTES
+    assert faults == (f"more than {routes.MAX_ROUTES} routes: the rest is left out",)
+    again, _ = routes.read_routes("stock", [dict(reversed(many.items()))])
+    assert again == found, "the same ones, in whatever order they come"
+
+
+def test_ten_thousand_wrong_routes_are_as_many_remarks_as_can_be_read() -> None:
+    found, faults = routes.read_routes("stock", [said(*((f"api/v{number}/..", "/") for number in range(10_000)))])
+    assert found == ()
+    assert len(faults) <= routes.MAX_ROUTES
+
+
+def test_instances_together_have_no_more_routes_than_one_may() -> None:
+    metadatas = [said(*((f"api/{instance}-{number}", "/") for number in range(40))) for instance in range(3)]
+    found, faults = routes.read_routes("stock", metadatas)
+    assert len(found) == routes.MAX_ROUTES
+    assert len(faults) == 1
+
+
+def test_of_two_instances_the_first_one_says_what_a_prefix_means() -> None:
+    found, faults = routes.read_routes("stock", [said(("api", "/one")), said(("api/", "/two"), ("ui", "/ui"))])
+    assert [(route.prefix, route.target) for route in found] == [(b"/stock/api", b"/one"), (b"/stock/ui", b"/ui")]
+    assert not faults
+
+
+SAID = st.dictionaries(
+    st.builds("apiml.routes.{}.{}".format, st.sampled_from("ab"), st.sampled_from(["gatewayUrl", "serviceUrl", "x.y"])),
+    st.text(st.sampled_from("a/.%2e;\\?# \r\n\u00e4"), max_size=12),
+)
+
+
+@given(SAID)
+def test_no_registration_reaches_beyond_its_own_prefix(metadata: dict[str, str]) -> None:
+    found, _ = routes.read_routes("stock", [metadata])
+    for route in found:
+        assert route.prefix.startswith(b"/stock/")
+        for path in (route.prefix, route.target or b"/"):
+            assert normalised(path) == path, "in the one spelling, so that it can be compared, and safe in a head"
+        assert route.prefix.endswith(b"/" + route.gateway_url.encode())

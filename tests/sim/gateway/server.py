@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Literal
 from tests.sim.gateway.world import World
 
 if TYPE_CHECKING:
-    from tests.sim.gateway.gateway import Call
+    from tests.sim.gateway.call import Call
 
 Way = Literal["well", "slow", "failing", "half", "lossy", "hung", "vanished", "dead"]
 
@@ -91,6 +91,8 @@ class Server:
         self._queue: deque[tuple[float, Told]] = deque()
         """Part of a call's usual time, who is told."""
         self._unread: list[tuple[float, Told]] = []
+        self._frozen: list[tuple[float, Told]] = []
+        """While it hangs: what has come, what would be done."""
         self._boot = 0
         """What was begun in an earlier one never ends."""
         self._cold_until, self._cold_times = 0.0, 1.0
@@ -103,13 +105,17 @@ class Server:
             self._boot += 1
             self._queue.clear()
             self._unread.clear()
+            self._frozen.clear()
             self._busy = 0
         if way == "dead":
             self._cut()
         if self.way == "vanished":
             self._cut()  # the other ends are resumed with a machine that knows nothing of them
         self.way = way
+        frozen, self._frozen = self._frozen, []
         unread, self._unread = self._unread, []
+        for part, told in frozen:
+            self._done(told, part, self._boot)
         for part, told in unread:
             self._arrive(part, told)
 
@@ -123,14 +129,13 @@ class Server:
 
     # --- what a gateway does
 
-    def connect(self, timeout_s: float, connected: Callable[[Connection], None], failed: Callable[[bool], None]) -> None:
-        """`failed` is told whether the time was up."""
+    def connect(self, timeout_s: float, done: Callable[[Connection], None], failed: Callable[[str], None]) -> None:
         if self.way == "vanished":
-            self.world.after(timeout_s, lambda: failed(True))
+            self.world.after(timeout_s, lambda: failed("no connection in time"))
         elif self.way == "dead":
-            self.world.after(2 * HOP_S, lambda: failed(False))
+            self.world.after(2 * HOP_S, lambda: failed("connection refused"))
         else:
-            self.world.after(2 * HOP_S, lambda: connected(Connection(self)))
+            self.world.after(2 * HOP_S, lambda: done(Connection(self)))
 
     def send(self, connection: Connection) -> None:
         """A call; its connection is told what comes back."""
@@ -181,7 +186,7 @@ class Server:
         if boot != self._boot:
             return
         if self.way == "hung":
-            self.world.after(0.01, lambda: self._done(told, part, boot))
+            self._frozen.append((part, told))
             return
         self._busy -= 1
         self.served += 1
