@@ -95,12 +95,12 @@ def declared(metadata: Mapping[str, str]) -> tuple[list[tuple[str, str, str]], l
         gateway_url = metadata[key].strip()
         if part != "gatewayUrl" or not gateway_url.strip("/"):
             if part not in ("gatewayUrl", "serviceUrl"):
-                faults.append(f"{key[:MAX_URL]}: no key of a route; a route's name has no dot")
+                faults.append(f"{key[:128]}: no key of a route; a route's name has no dot")
             continue
         service_url = metadata.get(f"{KEY}{name}.serviceUrl", "/").strip()
         why = next((why for each in (gateway_url, service_url) if (why := unsound(each))), "")
         if why:
-            faults.append(f"{KEY}{name}: {why}: this route is left out")
+            faults.append(f"{KEY}{name[:64]}: {why}: this route is left out")
         elif len(found) < MAX_ROUTES + 1:
             found.append((name, gateway_url, service_url))
     return found or ([("", *pair) for pair in DEFAULT_ROUTES] if not faults else []), faults[:MAX_ROUTES]

@@ -354,7 +354,8 @@ class Fold:
         self._whole = True
         aside, self._aside = self._aside, _Aside()
         if mark.whole:
-            self._set = aside.said
+            before, self._set = self._set, aside.said
+            self._set.changed |= self._static.keys() & before.services.keys()  # others of it may have gone
         else:
             self._change(aside)
         if mark.count != len(self._set.instances) or mark.checksum != self._set.parts:
