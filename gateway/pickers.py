@@ -1,8 +1,9 @@
 """Choosing one of the candidates. Each picker is told the candidates when they change, and asked at each call.
 
     leastRequests   the less busy of two drawn at random, by their weights. The longest queue stays short without a look
-                    at all of them, and gateways need not agree on anything. Ties go to the draw, but not to one that is
-                    much slower: where calls are few, nobody is busy, and a slow or failing one would get its share
+                    at all of them, and gateways need not agree on anything. Ties go to the draw, but neither a tie nor
+                    one call less is a reason for one that is much slower: where calls are few, nobody is busy, and a
+                    slow or failing one would get its share
     peakEwma        of two drawn, the one whose latency times calls under way is less: slow ones get next to nothing
     roundRobin      each in turn, as often as its weight says (earliest deadline first)
     random          by weight alone
@@ -106,14 +107,14 @@ class _Drawn:
 class LeastRequests(_Drawn):
     def pick(self, now: float, key: bytes = b"", excluded: Collection[str] = NOBODY) -> Standing:
         one, other = self._two(excluded)
-        here, there = one.in_flight, other.in_flight
-        if one.weight != other.weight:  # the draw was by weight: it holds unless it would be more than its share
-            here, there = here * other.weight, (there + 1) * one.weight
-            if here < there:
-                here = there
-        if here != there:
-            return one if here < there else other
-        return other if one.latency_s > SLOW_S and much_slower(one, other, now) else one
+        if one.weight == other.weight:
+            if other.in_flight < one.in_flight:
+                one, other = other, one
+        elif one.in_flight * other.weight > (other.in_flight + 1) * one.weight:
+            one, other = other, one  # the draw was by weight: it holds unless that would be more than its share
+        if one.latency_s > SLOW_S and other.in_flight - one.in_flight <= 1 and much_slower(one, other, now):
+            return other
+        return one
 
 
 def much_slower(one: Standing, other: Standing, now: float) -> bool:

@@ -139,5 +139,8 @@ class Standing:
         return max(passed, 0.1)
 
     def try_out(self, on: bool) -> None:
+        """On trial or not. How quick it was before says nothing then."""
+        if on:
+            self.latency_s = 0.0
         self.trial = on
         self.tender = on or self.ramp_s > 0
