@@ -22,7 +22,7 @@ from gateway.dialing import Dialer
 from gateway.forwarding import Ids
 from gateway.gates import Gate
 from gateway.guards import guards_without
-from gateway.health import Changed, Effect, Health, Probe, rounds
+from gateway.health import Changed, Effect, Health, Probe, Rounds
 from gateway.meters import Meters
 from gateway.pickers import NOBODY
 from gateway.policy import PLAIN, Policy
@@ -55,6 +55,7 @@ class DataPath:
         self.health = Health(random, self.guards)
         self.standings: dict[str, Standing] = {}
         """By instance key."""
+        self._asked = Rounds(f"{config.host}:{config.port}")
         self._parted: list[Standing] = []
         self.own = Own(time.monotonic())
         self.balancers: dict[str, Balancer | Own] = {OWN.service: self.own}
@@ -218,6 +219,8 @@ class DataPath:
             self._part(self.standings.pop(key))
         for key, endpoint in (*snapshot.drained.items(), *snapshot.endpoints.items()):
             standing = self.standings.get(key)
+            if standing is not None and standing.endpoint is endpoint and not standing.drained_at:
+                continue
             if standing is not None and standing.endpoint.same_process(endpoint):
                 standing.endpoint, standing.weight = endpoint, endpoint.weight
             else:
@@ -280,7 +283,7 @@ class DataPath:
             if endpoint.probe_url
         ]
         gateways = [f"{each.host}:{each.port}" for each in snapshot.instances.values() if each.service == "gateway"]
-        return rounds(asked, f"{self.config.host}:{self.config.port}", gateways)
+        return self._asked.of(asked, gateways)
 
     def _same_place(self, pool: Pool) -> bool:
         """Its connections still lead to that endpoint's process."""

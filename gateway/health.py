@@ -317,13 +317,26 @@ MAX_PROBES_PER_S = 20.0
 """Of one gateway, in rounds."""
 
 
-def rounds(endpoints: Sequence[tuple[Endpoint, float]], own: str, gateways: Sequence[str]) -> dict[str, float]:
-    """Which of these (endpoint, seconds between probes) the gateway `own` asks, and how often: where there are more
-    than three gateways, three for each endpoint, the same by everybody's reckoning. At most 20 probes a second."""
-    mine = {}
-    for endpoint, interval_s in endpoints:
-        asking = sorted(gateways, key=lambda gateway: crc32(f"{gateway} {endpoint.key}".encode()))[:MAX_PROBERS]
-        if own in asking or own not in gateways:
-            mine[endpoint.key] = interval_s
-    least_s = len(mine) / MAX_PROBES_PER_S
-    return {key: max(interval_s, least_s) for key, interval_s in mine.items()}
+class Rounds:
+    """Which endpoints the gateway `own` asks in rounds: where there are more than three gateways, three ask each
+    endpoint, the same three by everybody's reckoning."""
+
+    def __init__(self, own: str) -> None:
+        self._own = own
+        self._gateways: Sequence[str] = ()
+        self._mine: dict[str, bool] = {}
+
+    def of(self, endpoints: Sequence[tuple[Endpoint, float]], gateways: Sequence[str]) -> dict[str, float]:
+        """Of these (endpoint, seconds between probes): key → seconds. At most 20 probes a second."""
+        if gateways != self._gateways or len(self._mine) > 2 * len(endpoints) + 100:
+            self._gateways, self._mine = gateways, {}
+        mine = {endpoint.key: interval_s for endpoint, interval_s in endpoints if self._asks(endpoint.key)}
+        least_s = len(mine) / MAX_PROBES_PER_S
+        return {key: max(interval_s, least_s) for key, interval_s in mine.items()}
+
+    def _asks(self, key: str) -> bool:
+        found = self._mine.get(key)
+        if found is None:
+            ranked = sorted(self._gateways, key=lambda gateway: crc32(f"{gateway} {key}".encode()))
+            found = self._mine[key] = self._own in ranked[:MAX_PROBERS] or self._own not in ranked
+        return found

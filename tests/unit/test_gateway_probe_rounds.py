@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.guards import Guards
-from gateway.health import MAX_PROBERS, MAX_PROBES_PER_S, Health, Probe, rounds
+from gateway.health import MAX_PROBERS, MAX_PROBES_PER_S, Health, Probe, Rounds
 from gateway.snapshot import Endpoint
 from gateway.standing import Standing
 from tests.balancing import a_snapshot, an_endpoint, endpoints, probes, states
@@ -164,22 +164,22 @@ def test_three_gateways_ask_each_and_all_agree_who(count: int, gateways: int) ->
     every = endpoints(*[100] * count)
     asked = [(each, EVERY_S) for each in every]
     known = GATEWAYS[:gateways]
-    asking = [rounds(asked, own, known[::-1]) for own in known]
+    asking = [Rounds(own).of(asked, known[::-1]) for own in known]
     for each in every:
         assert sum(each.key in mine for mine in asking) == min(gateways, MAX_PROBERS)
 
 
 def test_the_work_is_shared_out() -> None:
     asked = [(each, EVERY_S) for each in endpoints(*[100] * 200)]
-    shares = [len(rounds(asked, own, GATEWAYS)) for own in GATEWAYS]
+    shares = [len(Rounds(own).of(asked, GATEWAYS)) for own in GATEWAYS]
     assert sum(shares) == 200 * MAX_PROBERS
     assert max(shares) < 2 * min(shares)
 
 
 def test_a_gateway_that_does_not_know_itself_asks_all() -> None:
     asked = [(each, EVERY_S) for each in endpoints(*[100] * 10)]
-    assert len(rounds(asked, "127.0.99.1:7554", GATEWAYS)) == 10
-    assert len(rounds(asked, "127.0.99.1:7554", [])) == 10
+    assert len(Rounds("127.0.99.1:7554").of(asked, GATEWAYS)) == 10
+    assert len(Rounds("127.0.99.1:7554").of(asked, [])) == 10
 
 
 @pytest.mark.parametrize(
@@ -187,10 +187,10 @@ def test_a_gateway_that_does_not_know_itself_asks_all() -> None:
 )
 def test_a_gateway_asks_twenty_a_second_at_most(count: int, interval_s: float, found_s: float) -> None:
     asked = [(each, interval_s) for each in endpoints(*[100] * count)]
-    mine = rounds(asked, "own", ["own"])
+    mine = Rounds("own").of(asked, ["own"])
     assert set(mine.values()) == {found_s}
     assert sum(1 / every_s for every_s in mine.values()) <= MAX_PROBES_PER_S + 1e-9
 
 
 def test_nothing_to_ask_is_nothing_to_do() -> None:
-    assert rounds([], "own", ["own"]) == {}
+    assert Rounds("own").of([], ["own"]) == {}

@@ -23,7 +23,7 @@ from gateway.config import GatewayConfig
 from gateway.datapath import RETURN_RAMP_S
 from gateway.gates import Gate
 from gateway.guards import ALL, Guards
-from gateway.health import Changed, Effect, Health, Probe, rounds
+from gateway.health import Changed, Effect, Health, Probe, Rounds
 from gateway.probing import PATIENT_S
 from gateway.snapshot import EMPTY, Endpoint, Snapshot
 from gateway.standing import Standing
@@ -51,6 +51,7 @@ class Gateway:
         self.guards = guards
         self.random = Random(world.random.random())
         self.health = Health(self.random, guards)
+        self._asked = Rounds(address)
         self.standings: dict[str, Standing] = {}
         self.balancer: Balancer | None = None
         self.gate: Gate | None = None
@@ -109,7 +110,7 @@ class Gateway:
         probe_s = upstream.policy.probe_s
         asked = [(each, probe_s) for each in upstream.endpoints if probe_s and each.probe_url]
         gateways = [f"{each.host}:{each.port}" for each in snapshot.instances.values() if each.service == "gateway"]
-        return rounds(asked, self.address, gateways)
+        return self._asked.of(asked, gateways)
 
     # --- what is learned
 
