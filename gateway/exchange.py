@@ -114,7 +114,7 @@ Rule = Callable[[bytes, tuple[bytes, ...], tuple[routes.Route, ...], routes.Rout
 
 class Exchange:
     __slots__ = (
-        "_afresh", "_connection", "_early", "_judged", "_keep_alive", "_kept", "_path", "_tried", "_upstream_ended",
+        "_afresh", "_charged", "_connection", "_early", "_judged", "_keep_alive", "_kept", "_path", "_tried", "_upstream_ended",
         "aim", "attempt", "body_bytes", "client", "dressing", "endpoint", "fields", "first_byte_at", "gate", "method",
         "number", "outgoing", "pool", "query", "relay", "relayed_before", "request_done", "route", "sent_at",
         "standing", "started", "state", "status", "tries", "upstream",
@@ -136,6 +136,8 @@ class Exchange:
         self._kept: list[bytes] = []
         self.body_bytes = 0
         self._tried: list[str] = []
+        self._charged = 0
+        """Retries that are limited in number, and by the budget."""
         self.aim: Aim | None = None
         """Where it is meant to go, if that is not the balancer's alone to say."""
         self.gate: Gate | None = None
@@ -202,7 +204,7 @@ class Exchange:
             return
         if self.route.early_upgrade and self.fields.facts.upgrade:
             self._accept_early()
-        if self.upstream.policy.sticky == "user" and entrance.led(self, self._path, now):
+        if self.upstream.policy.sticky == "user" and self.aim is None and entrance.led(self, self._path, now):
             return
         self._try(now)
 
@@ -528,7 +530,7 @@ class Exchange:
         """What concerned this request alone."""
         self._kept.clear()
         self._tried.clear()
-        self.body_bytes = 0
+        self.body_bytes = self._charged = 0
         self.aim = None
         self.dressing = b""
         self._afresh = self._early = self._judged = False
@@ -600,7 +602,7 @@ class Exchange:
             return
         self._leave()
         if verdict == "again":
-            self._next(now, stale=stale)
+            self._next(now, stale=stale, charged=fault in ("died", "garbage"))
             return
         self._give_up(verdict, fault, why)
 
@@ -626,7 +628,7 @@ class Exchange:
         if known == 1:
             return fault == "died" and tried < retries.MIN_TRIES
         excluded = (*self._tried, self.endpoint.key)
-        return len(set(excluded)) <= policy.retries and path.retry_elsewhere(self.upstream, excluded, now)
+        return self._charged < policy.retries and path.retry_elsewhere(self.upstream, excluded, now)
 
     def _may_repeat(self, fault: Fault, now: float) -> bool:
         return retries.after(fault, repeatable=self.repeatable, more=self._more(fault, now)) == "again"
@@ -634,15 +636,16 @@ class Exchange:
     def _again(self, now: float) -> None:
         """An answer is not passed on."""
         self._leave()
-        self._next(now, stale=False)
+        self._next(now, stale=False, charged=True)
 
-    def _next(self, now: float, *, stale: bool) -> None:
+    def _next(self, now: float, *, stale: bool, charged: bool) -> None:
         self.upstream = self._path.upstream(self.upstream)
         self._judged = False
         if stale:
             self._afresh = True
         else:
             self._tried.append(self.endpoint.key)
+            self._charged += charged
         self._path.meters.retries += 1
         self._try(now)
 
