@@ -33,6 +33,10 @@ class Aim:
     lpar: str = ""
     preferred: str = ""
     key: bytes = b""
+    user: str = ""
+    """The key of the record of a user who is new: he is led where his first answer comes from."""
+    tunnel: bool = False
+    """It wants to be one: where there are fewest."""
     gives_cookie: bool = False
     """An answer from any but the preferred one names its instance in a cookie."""
 
@@ -48,6 +52,8 @@ class Aim:
             return balancer.pick_in(self.lpar, now, tried)
         if not balancer.candidates:
             return None
+        if self.tunnel and not tried:
+            return balancer.pick_for_tunnel(now)
         return balancer.pick_by(self.key, now, tried) if self.key else balancer.pick(now, b"", tried)
 
     @property

@@ -122,6 +122,13 @@ class Balancer:
             return self._ring.pick(now, key, (*tried, *busy))
         return chosen
 
+    def pick_for_tunnel(self, now: float) -> Standing:
+        """One with the fewest tunnels for its weight, of those whose turn `pick` would not pass by."""
+        ready = [each for each in self.candidates if not (each.tender and self._spares(each, now))]
+        near = [each for each in ready if each.endpoint.lpar == self._lpar] if self._policy.affinity else []
+        draw = self._random.random
+        return min(near or ready or self.candidates, key=lambda each: (each.tunnels / each.weight, draw()))
+
     def pick_in(self, lpar: str, now: float, tried: Collection[str] = NOBODY) -> Standing | None:
         """One in that LPAR, or None."""
         endpoints = [each for each in self.upstream.endpoints if each.lpar == lpar]

@@ -93,12 +93,12 @@ class DataPath:
 
     @property
     def in_flight(self) -> dict[str, int]:
-        """Calls under way by instance key, of those that have any; the own pages' key is empty."""
-        self._parted = [each for each in self._parted if each.in_flight]
+        """Calls and tunnels under way by instance key, of those that have any; the own pages' key is empty."""
+        self._parted = [each for each in self._parted if each.in_flight or each.tunnels]
         found: dict[str, int] = {}
         for each in (*self.standings.values(), *self._parted, self.own.standing):
-            if each.in_flight:
-                found[each.key] = found.get(each.key, 0) + each.in_flight
+            if each.in_flight or each.tunnels:
+                found[each.key] = found.get(each.key, 0) + each.in_flight + each.tunnels
         return found
 
     def under_way(self) -> int:
@@ -237,7 +237,7 @@ class DataPath:
 
     def _part(self, standing: Standing) -> None:
         """Its process is no longer called, but may have calls under way."""
-        if standing.in_flight:
+        if standing.in_flight or standing.tunnels:
             self._parted.append(standing)
 
     def _begin_slowly(self, standing: Standing, now: float) -> None:

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from gateway.heads import Steering
 
 
+BY_LOAD = ("leastRequests", "peakEwma")
+"""Pickers that compare what instances have to do; a tunnel goes by the tunnels there are."""
+
+
 def plain(exchange: Exchange, path: DataPath, public: bytes, now: float) -> None:
     """One that says nothing of where it should go. `public` is the path it came with, in its one spelling."""
     if _fits(exchange, path, public, now):
@@ -142,6 +146,8 @@ def _meant(exchange: Exchange, now: float) -> None:
     key = aim.key_in(rule, lines, caller, exchange.outgoing) if rule else b""
     if key:
         exchange.aim = Aim(key=key)
+    elif exchange.fields.facts.upgrade and policy.picker in BY_LOAD and policy.sticky != "user":
+        exchange.aim = Aim(tunnel=True)
 
 
 def _aimed(exchange: Exchange, path: DataPath, said: Steering) -> bool:
@@ -219,7 +225,7 @@ def _told(exchange: Exchange, path: DataPath, attempt: int, key: str, known: str
         exchange.refuse_for_lack()
         return
     preferred = exchange.preferred(instance, now)
-    if not preferred:
-        preferred = balancer.pick(now).key
-        path.sticky.chose(key, instance_id(preferred), instance or known)
-    exchange.lead(preferred, now)
+    chosen = "" if preferred else balancer.pick(now).key
+    if chosen:
+        path.sticky.chose(key, instance_id(chosen), instance or known)
+    exchange.lead(preferred or chosen, key if chosen else "", now)

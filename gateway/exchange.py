@@ -47,7 +47,7 @@ import msgspec
 
 from gateway import aim, cors, early_upgrade, entrance, forwarding, retries, routes
 from gateway.aim import Aim
-from gateway.answer_heads import AnswerHead
+from gateway.answer_heads import ALL_HARDENED, AnswerHead
 from gateway.balancer import Balancer
 from gateway.fields import Malformed
 from gateway.heads import BODY_EXPECTED, SAFE, RequestFields, read_fields
@@ -57,7 +57,7 @@ from gateway.relay import Relay
 from gateway.relocation import recookied, relocated
 from gateway.replies import OTHER as NO_INSTANCE
 from gateway.retries import Fault
-from gateway.snapshot import Endpoint, Upstream, own
+from gateway.snapshot import Endpoint, Upstream, instance_id, own
 from gateway.standing import Standing
 from gateway.ticker import NEVER
 from gateway.upstream import UpstreamConnection
@@ -114,10 +114,10 @@ Rule = Callable[[bytes, tuple[bytes, ...], tuple[routes.Route, ...], routes.Rout
 
 class Exchange:
     __slots__ = (
-        "_afresh", "_charged", "_connection", "_early", "_judged", "_keep_alive", "_kept", "_path", "_tried", "_upstream_ended",
-        "aim", "attempt", "body_bytes", "client", "dressing", "endpoint", "fields", "first_byte_at", "gate", "method",
-        "number", "outgoing", "pool", "query", "relay", "relayed_before", "request_done", "route", "sent_at",
-        "standing", "started", "state", "status", "tries", "upstream",
+        "_afresh", "_charged", "_connection", "_early", "_judged", "_keep_alive", "_kept", "_path", "_tried",
+        "_upstream_ended", "aim", "attempt", "body_bytes", "client", "dressing", "endpoint", "fields",
+        "first_byte_at", "gate", "method", "number", "outgoing", "pool", "query", "relay", "relayed_before",
+        "request_done", "route", "sent_at", "standing", "started", "state", "status", "tries", "upstream",
     )  # fmt: skip
 
     upstream: Upstream
@@ -183,7 +183,7 @@ class Exchange:
             return
         self.upstream, self.route = upstream, route
         self.outgoing = routes.outgoing_path(path, route)
-        if upstream.special or shared.strict or facts.length > 0:
+        if upstream.special or shared.strict or facts.length > 0 or facts.upgrade:
             entrance.plain(self, shared, path, now)
         else:
             self.go(now)
@@ -283,9 +283,9 @@ class Exchange:
         self.client.resume(FOR_CONNECT)
         return True
 
-    def lead(self, preferred: str, now: float) -> None:
-        """To that instance, if it can be called."""
-        self.aim = Aim(preferred=preferred)
+    def lead(self, preferred: str, user: str, now: float) -> None:
+        """To that instance, if it can be called; `user`: the key of the user's record."""
+        self.aim = Aim(preferred=preferred, user=user)
         self._try(now)
 
     def waits_at(self, late: float) -> str:
@@ -483,6 +483,9 @@ class Exchange:
         """An answer has begun: nothing speaks against its instance."""
         self.standing.answered(now, now - self.sent_at)
         self._noticed(now)
+        wanted = self.aim
+        if wanted is not None and wanted.user and wanted.preferred != self.standing.key:
+            self._path.sticky.chose(wanted.user, instance_id(self.standing.key), instance_id(wanted.preferred))
 
     def _noticed(self, now: float) -> None:
         if self.standing.trial:
@@ -553,6 +556,8 @@ class Exchange:
         self.status = 101
         self.first_byte_at = now = monotonic()
         self._answered(now)
+        self.standing.in_flight -= 1
+        self.standing.tunnels += 1
         gate, self.gate = self.gate, None
         if gate is not None:  # how long a tunnel is open says nothing about room for calls
             gate.leave(now)
@@ -663,6 +668,8 @@ class Exchange:
         if self.state is QUEUED and self.gate is not None:
             self.gate.withdraw(self)
             self.gate = None
+        elif self.state is TUNNEL:
+            self.standing.tunnels -= 1
         elif self.state not in (READY, QUEUED, SEEKING):  # in these, nothing is counted in yet
             self.standing.in_flight -= 1
 
@@ -693,7 +700,7 @@ class Exchange:
         """A whole answer without a body, made by the gateway; `head` lacks its empty line."""
         keep_alive = self._keep_alive and self.request_done and not self._path.draining
         self._record(status, "")
-        self.client.write(head + (b"\r\n" if keep_alive else b"Connection: close\r\n\r\n"))
+        self.client.write(head + ALL_HARDENED + (b"\r\n" if keep_alive else b"Connection: close\r\n\r\n"))
         self.client.answered(keep_alive, monotonic())
 
     def _record(self, status: int, reason: str) -> None:

@@ -5,27 +5,31 @@ them. More than that do not make it answer more: they stand in a queue there and
 an answer tells: as long as it is what it is without a queue (the *rest* time), more may be sent; when it has grown to m
 times that, there are about m times as many under way as there should be. Over each window of some calls:
 
-    gradient  tolerance * rest time / time now, at most 1; times the share of calls that did not fail; at least 1/2
-    limit     part of the way to  gradient * limit + square root of limit
+    gradient  TOLERANCE * rest time / time now, times the share of calls that did not fail; from 1/2 to 2
+    limit     STEP of the way to  gradient * limit + square root of limit
 
-which comes to rest where the time is a little more than `TOLERANCE` times the rest time; the root is what makes it try
-for more. A limit that is not made use of (less than half of it under way) says nothing and stays.
+which comes to rest where the time is a little more than TOLERANCE times the rest time; the root is what makes it try
+for more. Without any queue it grows by a tenth each window. A limit that is not made use of (less than half of it under
+way) says nothing and stays. A failed call has no time: a quick error is not a quick answer.
 
-The rest time. While the limit is not made use of it is the average of what is measured, over a long time. When it is,
-the time contains a queue. An average would take that in as well, and again when the limit has grown by it, and so on
-to the largest limit. So then it is only taken lower, and looked up each half a minute instead:
+The rest time. While the limit is not made use of, it is the average of what is measured. When it is, the time contains
+a queue; an average would take that in, and again when the limit has grown by it, and so on to the largest limit. So
+then it stays as it is and is looked up from time to time:
 
-    open ──half a minute at the limit──► emptying ──few are under way──► looking ──enough calls──► open
-                                            └───────too long───────► open ◄───too long───┘
+    open ──LOOK_S at the limit──► emptying ──few are under way──► looking ──enough calls──► open
+                                     └────────too long───────► open ◄───too long───┘
 
-The limit is a quarter for so long; what was sent since few are under way is measured. All gateways of a machine look
-at the same time (at full half minutes of its clock), or each would see the queue that the others make.
+The limit is a quarter for so long; calls that began since few are under way are measured. All gateways of a machine
+look at the same time (when its clock shows a multiple of LOOK_S), for one that looks alone measures the queue that the
+others make. That is in step for a few gateways or workers; many that overload one service for long, or such on machines
+with clocks of their own, drift upwards to `max_limit`, and slowly: such a service needs a fixed limit as well.
 
-A failed call has no time: a quick error is not a quick answer.
+Until the next look a service that has become much slower is sent too little, and one that has become much quicker has a
+longer queue than it should.
 
 Source: Gradient2 of Netflix's concurrency-limits ("Performance Under Load", Netflix Technology Blog, 2018), which keeps
-an average in all states; looking at a lower limit is from Envoy's adaptive concurrency filter (its minRTT) and BBR
-(Cardwell et al., ACM Queue 14:5, 2016).
+an average in all states; looking at a lower limit, and a gradient above 1, are from Envoy's adaptive concurrency filter
+(its minRTT); that all look at once from BBR (Cardwell et al., ACM Queue 14:5, 2016).
 Not here: who is let in (`bulkhead`).
 """
 
@@ -39,14 +43,14 @@ TOLERANCE = 1.5
 STEP = 0.2
 """Part of the way in each window. Higher, and one bad window costs much."""
 
-STEEPEST, FLATTEST = 2.0, 0.5
+FLATTEST, STEEPEST = 0.5, 2.0
 
 WINDOW_S = 0.1
 WINDOW_CALLS = 10
 """A window has both, and lasts for the time of an answer: a limit shows in the calls that began under it."""
 
 REST_S = 10.0
-"""Of an average."""
+"""The rest time is averaged over so long."""
 REST_PART = 0.5
 """The most that one window counts in it."""
 LOOK_S = 15.0
@@ -55,6 +59,8 @@ LOOK_TIMES = 50
 LOOK_PART = 4
 LOOK_CALLS = 10
 SETTLE_TIMES, MEASURE_TIMES = 2.0, 4.0
+"""Times of an answer. Those that end first are the short ones: measured at once, the rest time would be too low, and a
+rest time below 1 / TOLERANCE of the truth starves the service."""
 EMPTY_TIMES = 3.0
 """Few are under way after so many times of an answer, or those that are will last, and are no queue."""
 
@@ -62,7 +68,7 @@ NEVER = float("inf")
 
 
 class Gradient:
-    """`limit` is what holds now: from `min_limit` to `max_limit`, and lower for as long as it looks."""
+    """`limit` is what holds now: from `min_limit` to `max_limit`, or lower (at least 1) for as long as it looks."""
 
     __slots__ = (
         "_calls", "_ends", "_estimate", "_failed", "_few_since", "_give_up_at", "_look_at", "_looking",
@@ -120,7 +126,7 @@ class Gradient:
             return
         first, self._time_s = not self._time_s, time_s or self._time_s
         if first and good:
-            self._open(now + time_s)
+            self._open(now + time_s)  # nothing was known of when the first would end
             return
         self._judge(good / self._calls, now)
         self._open(now)
@@ -153,7 +159,7 @@ class Gradient:
         self._looking = True
         self._few_since = NEVER
         self._look_at = self._next_look(now)
-        self._give_up_at = now + EMPTY_TIMES * self._time_s
+        self._give_up_at = now + max(EMPTY_TIMES * self._time_s, WINDOW_S)
         self.limit = max(self.limit // LOOK_PART, 1)
 
     def _look(self, latency_s: float, in_flight: int, failed: bool, now: float) -> None:
@@ -173,11 +179,11 @@ class Gradient:
         self._few_since = now
         self._since = now + max(SETTLE_TIMES * self._time_s, WINDOW_S / 2)
         self._ends = self._since + MEASURE_TIMES * self._time_s
-        self._give_up_at = self._ends + LOOK_CALLS * self._time_s
+        self._give_up_at = self._ends + max(LOOK_CALLS * self._time_s, WINDOW_S)
         self._calls, self._sum_s = 0, 0.0
 
     def _open(self, since: float) -> None:
-        """The window that begins then. After a look that is later than now: again the short ones end first."""
+        """The window that begins then, later than now where the short ones would end first."""
         self._looking = False
         self._since = since
         self._ends = since + WINDOW_S

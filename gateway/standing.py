@@ -33,7 +33,8 @@ class Standing:
     __slots__ = (
         "answered_at", "calls", "calls_before", "drained_at", "ejections", "endpoint", "failed", "failed_before",
         "failures_in_row", "half_ends", "in_flight", "key", "last_answer", "last_ejected", "latency_s",
-        "measured_at", "pause_s", "ramp_from", "ramp_s", "tender", "total", "total_failed", "trial", "weight",
+        "measured_at", "pause_s", "ramp_from", "ramp_s", "tender", "total", "total_failed", "trial", "tunnels",
+        "weight",
     )  # fmt: skip
 
     def __init__(self, endpoint: Endpoint, now: float) -> None:
@@ -41,6 +42,8 @@ class Standing:
         self.key = endpoint.key
         self.weight = endpoint.weight
         self.in_flight = 0
+        """Calls that are waited for, or being answered."""
+        self.tunnels = 0
         self.latency_s = 0.0
         self.measured_at = now
         self.last_answer = now

@@ -286,6 +286,6 @@ async def test_who_asks_for_time_is_left_alone_so_long(tmp_path: Path) -> None:
             assert await tired.tell("ok") == 1
             assert seen.count(503) == 1, "the answer that asks for time"
             assert set(seen) == {200, 503}
-            while await tired.tell("count") < 5:
+            while await tired.tell("count") < 3:
                 assert (await called(client, get())).answer.status == 200
-                assert monotonic() < asked + 10
+                assert monotonic() < asked + 4, "it is tried again, also where calls are few"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import html
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -352,35 +353,41 @@ async def test_a_hostile_registration_harms_itself_alone_and_is_shown(name: str)
         assert not evil.heads
 
 
+def configured(folder: Path, **section: Any) -> dict[str, str]:
+    """The environment of a gateway with this in its plexmesh.yaml."""
+    tree = {
+        "components": {"gateway": section, "discovery": {}},
+        "haInstances": {"LPAR1": {"hostname": HOST}},
+        "plexmesh": {"sysplex": "PLEX1"},
+    }
+    file = folder / "plexmesh.yaml"
+    file.write_text(yaml.safe_dump(tree))
+    return {"PLEXMESH_CONFIG": str(file)}
+
+
 @on_uvloop
-async def test_a_bad_configuration_is_refused_with_its_path_at_start_and_at_a_reload(tmp_path: Path) -> None:
-    file = tmp_path / "plexmesh.yaml"
+async def test_a_bad_configuration_is_refused_at_start_with_its_path(tmp_path: Path) -> None:
+    environ = configured(tmp_path, services={"orders": {"picker": "best"}})
+    rig = await spawned(tmp_path, FakeDiscovery(DISCOVERY), 0, environ)
+    assert await rig.process.wait() == 2
+    assert "components.gateway.services.orders.picker: expected one of leastRequests" in rig.log.read_text()
 
-    def write(**section: Any) -> dict[str, str]:
-        tree = {
-            "components": {"gateway": section, "discovery": {}},
-            "haInstances": {"LPAR1": {"hostname": HOST}},
-            "plexmesh": {"sysplex": "PLEX1"},
-        }
-        file.write_text(yaml.safe_dump(tree))
-        return {"PLEXMESH_CONFIG": str(file)}
 
+@on_uvloop
+async def test_a_bad_reload_is_refused_with_its_path_and_keeps_what_is_in_force(tmp_path: Path) -> None:
     wrongs: list[tuple[dict[str, Any], str]] = [
         ({"services": {"orders": {"picker": "best"}}}, "components.gateway.services.orders.picker: expected one of"),
         ({"services": {"orders": {"stiky": "cookie"}}}, "components.gateway.services.orders.stiky: unknown key"),
         ({"static": {"b": {"urls": ["ftp://h"]}}}, "components.gateway.static.b.urls: expected http://host:port"),
         ({"without": ["ejecton"]}, "components.gateway.without: 'ejecton' is no guard (did you mean 'ejection'?)"),
     ]
-    rig = await spawned(tmp_path, FakeDiscovery(DISCOVERY), 0, write(**wrongs[0][0]))
-    assert await rig.process.wait() == 2
-    assert wrongs[0][1] in rig.log.read_text()
-    good = {"services": {"orders": {"rateLimit": "1000/1m"}}}
-    async with a_crew(tmp_path, 0, environ=write(**good)) as crew:
+    good = configured(tmp_path, services={"orders": {"rateLimit": "1000/1m"}})
+    async with a_crew(tmp_path, 0, environ=good) as crew:
         before = await crew.serving(1)
         for wrong, words in wrongs:
-            write(**wrong)
+            configured(tmp_path, **wrong)
             got = await crew.put("/gateway/v1/reload")
-            assert (got.status, words in got.content.replace("&#x27;", "'")) == (400, True), got.content
+            assert (got.status, words in html.unescape(got.content)) == (400, True), got.content
         assert await crew.pids() == before
         assert (await crew.ask(get())).body == b"ok"
         (orders,) = json.loads((await crew.get("/gateway/v1/upstreams")).body)["upstreams"]

@@ -259,6 +259,14 @@ def test_without_panic_ejections_hold() -> None:
     assert left(service) == [FOUR[3]]
 
 
+def test_without_panic_an_ejected_one_comes_before_one_in_doubt() -> None:
+    """It answers at least."""
+    service = Service(TWO, guards=Guards(panic=False))
+    assert eject(service, TWO[0])
+    service.perform(service.health.doubt(TWO[1], "silent", 1.0))
+    assert left(service) == [TWO[0]]
+
+
 def test_without_evidence_a_refused_connect_changes_nothing() -> None:
     service = Service(TWO, guards=Guards(evidence=False))
     assert not service.health.connect_failed(TWO[0], "refused", 1.0)

@@ -89,6 +89,17 @@ def test_a_connect_does_not_prove_an_endpoint_whose_owner_is_silent() -> None:
     assert candidates(health, *BOTH) == [A]
 
 
+def test_nor_does_it_bring_back_one_that_was_put_out() -> None:
+    """A stopped process's kernel still accepts."""
+    health = Health()
+    health.connect_failed(B, "timed out", 9.0)
+    health.adopt(a_snapshot(A, B, owners={"LPAR2@1": "suspect"}), 10.0)
+    assert not health.connected(B)
+    assert candidates(health, *BOTH) == [A]
+    health.adopt(a_snapshot(A, B, owners={"LPAR2@1": "alive"}), 11.0)
+    assert states(health.connected(B)) == [None]
+
+
 def test_a_newer_process_starts_without_a_past() -> None:
     health = Health()
     health.connect_failed(A, "refused", 10.0)
