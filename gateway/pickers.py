@@ -37,6 +37,8 @@ POINTS = 64
 MAX_POINTS = 1024
 
 BOUND = 1.25
+BOUND_FOR = 4
+"""Picks for which the bound is taken for what it was: it is a sum over all candidates."""
 
 NEAR = 1.25
 """Costs that differ by less are alike, and the draw decides: who was called last is measured last, and looks dearer."""
@@ -188,12 +190,16 @@ class RingHash:
         self._candidates: Sequence[Standing] = ()
         self._weight = 0
         """Of all candidates together."""
+        self._bound = 0.0
+        self._bound_for = 0
+        """Most calls under way for each unit of weight, and for how many picks that holds."""
         self._points: list[int] = []
         self._owners: list[Standing] = []
 
     def renew(self, candidates: Sequence[Standing]) -> None:
         self._candidates = candidates
         self._weight = sum(each.weight for each in candidates)
+        self._bound_for = 0
         unit = 1 << (self._weight // len(candidates)).bit_length() - 1  # seldom another one when a candidate goes
         ring = [
             (point, each.key, each)
@@ -216,16 +222,20 @@ class RingHash:
 
     def _walk(self, at: int, excluded: Collection[str]) -> Standing | None:
         """From there on, the first that is neither excluded nor overloaded; or excluded at least."""
-        candidates = self._candidates
-        most = BOUND * (sum(each.in_flight for each in candidates) + 1) / self._weight
+        self._bound_for -= 1
+        if self._bound_for < 0:
+            self._bound_for = BOUND_FOR
+            self._bound = BOUND * (sum([each.in_flight for each in self._candidates]) + 1) / self._weight
+        owners, bound = self._owners, self._bound
         seen: dict[str, Standing] = {}
-        for owner in self._owners[at:] + self._owners[:at]:
+        for place in range(at, at + len(owners)):
+            owner = owners[place % len(owners)]
             if owner.key in seen:
                 continue
             seen[owner.key] = owner
-            if owner.key not in excluded and owner.in_flight < max(most * owner.weight, 2):
+            if owner.key not in excluded and owner.in_flight < max(bound * owner.weight, 2):
                 return owner
-            if len(seen) == len(candidates):
+            if len(seen) == len(self._candidates):
                 break
         return next((each for each in seen.values() if each.key not in excluded), None)
 
