@@ -176,7 +176,7 @@ class Balancer:
         """Somebody else is worth a retry of a call that an instance had got, and the budget has one left; `free`: there
         is no budget."""
         others = [each for each in self.candidates if each.key not in tried]
-        if self.panic or not any(each.failures_in_row < SOUND_ROW and not each.trial for each in others):
+        if not any(each.failures_in_row < SOUND_ROW and not each.trial for each in others):
             return False
         return free or self.budget.spend(sum(each.recent(now)[0] for each in self.candidates), now)
 
