@@ -4,8 +4,8 @@
 each of the others, so that rings look at the load. In a second series weights differ. The best of five runs counts: it
 is the one least disturbed by whatever else the machine does. The goal is 2 µs at 100 instances.
 
-No proxy takes part: this is what a call costs the gateway's own core beyond what every proxy does. Not here: whole calls
-(`bench.gateway`).
+No proxy takes part: this is what a call costs the gateway's own core beyond what every proxy does.
+Not here: whole calls (`bench.gateway`).
 """
 
 from __future__ import annotations

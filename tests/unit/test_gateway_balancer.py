@@ -238,7 +238,7 @@ def test_one_on_trial_is_not_worth_a_retry() -> None:
     assert service.balancer.may_retry((NEAR[0].key,), now)
 
 
-def test_in_panic_nothing_is_tried_again() -> None:
+def test_in_panic_calls_are_tried_again_at_whoever_has_not_failed_lately() -> None:
     four = endpoints(100, 100, 100, 100)
     service = Service(four)
     for each in four[:2]:
@@ -246,7 +246,9 @@ def test_in_panic_nothing_is_tried_again() -> None:
     assert service.balancer.may_retry((four[0].key,), 1.0)
     service.perform(service.health.connect_failed(four[2], "refused", 1.0))
     assert service.balancer.panic
-    assert not service.balancer.may_retry((four[0].key,), 1.0, free=True)
+    assert service.balancer.may_retry((four[0].key,), 1.0)
+    service.fail(four[3], 1.0, 5)
+    assert not service.balancer.may_retry((four[0].key, four[1].key), 1.0, free=True)
 
 
 def test_retries_are_a_share_of_the_calls() -> None:

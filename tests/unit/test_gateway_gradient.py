@@ -139,24 +139,38 @@ def test_nor_do_gateways_drift_that_share_a_server(gateways: int) -> None:
     assert near(median(world.limits), 25)
 
 
+SEEDS = (1, 2, 3)
+"""What one look measures scatters: of a hundred runs some five have a limit beside the mark until the next look. So it
+is the median of these that must be right after a change."""
+
+
+def after_a_change(worlds: list[World], settle_s: float) -> tuple[float, float]:
+    """The good answers and the limit, medians of all."""
+    for world in worlds:
+        world.run(settle_s)
+    good = median([world.run(20.0) for world in worlds])
+    return good, median([median(world.limits) for world in worlds])
+
+
 @pytest.mark.parametrize("times", ["even", "exponential"])
 def test_it_follows_a_server_that_becomes_slower_and_quicker(times: str) -> None:
-    world = World([Gradient()], workers=20, times=times)
-    world.run(20.0)
-    for slowness in (2.0, 0.5, 1.0):
-        world.slowness = slowness
-        world.run(2 * LOOK_S + 10.0)
-        assert world.run(20.0) > 0.9
-        assert near(median(world.limits), 20)
+    worlds = [World([Gradient()], workers=20, times=times, seed=seed) for seed in SEEDS]
+    for slowness in (1.0, 2.0, 0.5, 1.0):
+        for world in worlds:
+            world.slowness = slowness
+        good, limit = after_a_change(worlds, 2 * LOOK_S + 10.0)
+        assert good > 0.9
+        assert near(limit, 20)
 
 
 def test_it_follows_a_server_that_loses_workers_and_gets_more() -> None:
-    world = World([Gradient()], workers=20)
+    worlds = [World([Gradient()], workers=20, seed=seed) for seed in SEEDS]
     for workers in (20, 5, 40):
-        world.workers = workers
-        world.run(LOOK_S + 10.0)
-        assert world.run(20.0) > 0.9
-        assert near(median(world.limits), workers)
+        for world in worlds:
+            world.workers = workers
+        good, limit = after_a_change(worlds, LOOK_S + 10.0)
+        assert good > 0.9
+        assert near(limit, workers)
 
 
 @pytest.mark.parametrize("load", [0.3, 0.7])

@@ -1,4 +1,4 @@
-"""Two random choices: the less busy wins, ties and draws are fair."""
+"""Two random choices: the less busy wins, ties and draws are fair, and do not go to one that is much slower."""
 
 from __future__ import annotations
 
@@ -52,3 +52,40 @@ def test_no_queue_grows_long() -> None:
         picker.pick(0.0).in_flight += 1
     busy = [each.in_flight for each in made]
     assert max(busy) - min(busy) <= 4
+
+
+def taken(latencies_s: list[float], in_flight: dict[str, int]) -> Counter[str]:
+    picker = LeastRequests(random.Random(5))
+    made = standings(len(latencies_s), in_flight)
+    for each, latency_s in zip(made, latencies_s, strict=True):
+        each.answered(0.0, latency_s)
+    picker.renew(made)
+    return Counter(picker.pick(0.0).endpoint.host for _ in range(600))
+
+
+def test_of_two_idle_ones_a_much_slower_one_is_not_taken() -> None:
+    assert set(taken([0.5, 0.01], {})) == {"127.0.40.2"}
+    assert "127.0.40.1" not in taken([0.5, 0.01, 0.01], {})
+
+
+@pytest.mark.parametrize("latencies_s", [[0.02, 0.01], [0.015, 0.001], [0.5, 0.2]])
+def test_a_somewhat_slower_one_is_taken_as_often(latencies_s: list[float]) -> None:
+    """Twice as slow is no trouble, and thousandths of a second say nothing."""
+    assert taken(latencies_s, {})["127.0.40.1"] == pytest.approx(300, rel=0.2)
+
+
+def test_a_much_slower_one_is_taken_where_others_are_busier_by_far() -> None:
+    assert set(taken([0.5, 0.01], {ENDPOINTS[1].key: 1})) == {"127.0.40.2"}
+    assert set(taken([0.5, 0.01], {ENDPOINTS[1].key: 2})) == {"127.0.40.1"}
+
+
+def test_a_much_slower_one_is_tried_again_when_its_latency_is_long_ago() -> None:
+    picker = LeastRequests(random.Random(5))
+    slow, quick = made = standings(2, {})
+    slow.answered(0.0, 0.5)
+    picker.renew(made)
+    found = []
+    for now in (0.0, 5.0, 30.0):
+        quick.answered(now, 0.01)
+        found.append(slow in {picker.pick(now) for _ in range(40)})
+    assert found == [False, False, True]

@@ -8,7 +8,8 @@ answers that break off, callers that give up.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Literal, cast
 
 from gateway import retries
 from gateway.config import GatewayConfig
@@ -33,8 +34,8 @@ class Call:
     """`over` is told when there is an answer, of an instance or the gateway's own."""
 
     __slots__ = (
-        "_afresh", "_attempt", "_connection", "_gate", "_gateway", "_judged", "_over", "_pool", "_sent_at", "_state",
-        "_tried", "deadline", "method", "reason", "sent", "standing", "started", "status", "tries",
+        "_afresh", "_attempt", "_charged", "_connection", "_gate", "_gateway", "_judged", "_over", "_pool", "_sent_at",
+        "_state", "_tried", "deadline", "method", "reason", "sent", "standing", "started", "status", "tries",
     )  # fmt: skip
 
     standing: Standing
@@ -55,6 +56,7 @@ class Call:
         self._connection: Connection | None = None
         self._gate: Gate | None = None
         self._tried: list[str] = []
+        self._charged = 0
         self._afresh = self._judged = False
         self._sent_at = 0.0
 
@@ -118,13 +120,13 @@ class Call:
             self._send(connection, now)
             return
         self._state = "connecting"
-        self._attempt = attempt = self._attempt + 1
+        self._attempt += 1
         self.deadline = NEVER
         patient = standing.key in self._tried
         pool.server.connect(
             PATIENT_CONNECT_S if patient else CONFIG.connect_timeout_s,
-            lambda connection: self._connected(attempt, connection),
-            lambda why: self._connect_failed(attempt, why),
+            partial(self._connected, self._attempt),
+            partial(self._connect_failed, self._attempt),
         )
 
     def _connected(self, attempt: int, connection: Connection) -> None:
@@ -187,7 +189,7 @@ class Call:
             self._pool.give(self._connection, now)
             self._connection = None
         self._leave()
-        self._next(now, stale=False)
+        self._next(now, stale=False, charged=True)
         return True
 
     # --- trouble
@@ -224,7 +226,7 @@ class Call:
             return
         self._leave()
         if verdict == "again":
-            self._next(now, stale=stale)
+            self._next(now, stale=stale, charged=fault in ("died", "garbage"))
             return
         self._refuse(verdict)
 
@@ -247,14 +249,15 @@ class Call:
             return fault == "died" and tried < retries.MIN_TRIES
         excluded = (*self._tried, self.standing.key)
         policy = balancer.upstream.policy
-        return len(set(excluded)) <= policy.retries and self._gateway.retry_elsewhere(excluded, now)
+        return self._charged < policy.retries and self._gateway.retry_elsewhere(excluded, now)
 
-    def _next(self, now: float, *, stale: bool) -> None:
+    def _next(self, now: float, *, stale: bool, charged: bool) -> None:
         self._judged = False
         if stale:
             self._afresh = True
         else:
             self._tried.append(self.standing.key)
+            self._charged += charged
         self._try(now)
 
     def _leave(self) -> None:
@@ -268,8 +271,10 @@ class Call:
 
     def _refuse(self, reason: Reason) -> None:
         self.reason = reason
-        verdict = "unavailable" if reason in ("crowded", "lack", "") else reason
-        self.status, _ = retries.told(verdict, "", self.tries, "")
+        if reason in ("crowded", "lack", ""):
+            self.status = UNAVAILABLE
+        else:
+            self.status, _ = retries.told(cast(retries.Verdict, reason), "", self.tries, "")
         self._end()
 
     def _end(self) -> None:
