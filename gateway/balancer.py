@@ -147,7 +147,7 @@ class Balancer:
 
     def _another(self, chosen: Standing, now: float, key: bytes) -> Standing:
         """In place of one that is not ready for one more call; that one, if nobody is."""
-        passed = [chosen.key]
+        passed = [chosen.key, *(each.key for each in self.candidates if each.trial and each.in_flight)]
         for picker in (self._picker, self._picker, self._elsewhere):
             if picker is None:
                 continue
