@@ -184,7 +184,7 @@ class Health:
 
     def doubt(self, endpoint: Endpoint, why: str, now: float) -> list[Effect]:
         """Calls wait there, and none is answered: it must prove that it lives."""
-        if not self._guards.doubt or endpoint.key in self.records:
+        if not self._guards.doubt or self._state(endpoint) in ("unproven", "out"):
             return []
         self.records[endpoint.key] = Record(endpoint, "unproven", why, now, now)
         return [Changed(endpoint, "unproven", why), *self.tick(now)]

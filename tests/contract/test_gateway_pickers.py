@@ -144,7 +144,7 @@ def test_a_hundred_candidates_have_equal_shares_too(way: Way) -> None:
     got = closed_loop(way(standings(*[100] * 100)).pick, 5000, 150)
     assert len(got) == 100
     for share in got.values():
-        assert share == pytest.approx(50, rel=1.5 * way.spread or 1 / 50)
+        assert share == pytest.approx(50, rel=0.6 if way.spread else 1 / 50)
 
 
 @every_way
@@ -210,11 +210,8 @@ def test_a_new_weight_holds_at_once(way: Way, at_once: int) -> None:
     candidates = standings(1, 1000, 1000)
     chooser = way(candidates)
     closed_loop(chooser.pick, 500, at_once)
-    candidates[0].weight = 1000
-    renewed = [candidates[0], *candidates[1:]]
-    if way.kind is not Alone:
-        candidates[0].endpoint = an_endpoint(1, weight=1000)
-    chooser.renew(renewed)
+    candidates[0].weight, candidates[0].endpoint = 1000, an_endpoint(1, weight=1000)
+    chooser.renew(candidates)
     got = closed_loop(chooser.pick, 600, at_once, begin=100.0)
     assert got[candidates[0].endpoint.host] == pytest.approx(200, rel=0.45), got
 
@@ -383,9 +380,9 @@ def test_the_share_of_a_slow_start_grows_to_the_whole(way: Way, at_once: int) ->
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way.kind is not Alone], ids=str)
-@pytest.mark.parametrize("trials", [1, 2])
+@pytest.mark.parametrize("trials", [1, 2, 5])
 def test_one_on_trial_has_at_most_one_call_at_a_time(way: Way, trials: int) -> None:
-    candidates = standings(100, 100, 100, 100)
+    candidates = standings(*[100] * 2 * max(trials, 2))
     for each in candidates[:trials]:
         each.try_out(True)
     chooser = way(candidates)

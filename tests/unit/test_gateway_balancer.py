@@ -274,6 +274,54 @@ def test_with_the_guard_left_out_nobody_panics() -> None:
     assert picked(service) == hosts(four[3])
 
 
+# --- tunnels
+
+
+def tunnels_of(service: Service, count: int) -> list[int]:
+    """After so many were opened."""
+    for _ in range(count):
+        service.balancer.pick_for_tunnel(1.0).tunnels += 1
+    return [each.tunnels for each in service.standings.values()]
+
+
+@pytest.mark.parametrize("picker", PICKERS)
+def test_tunnels_are_spread_by_tunnels_and_weight(picker: str) -> None:
+    """They last, and whatever is under way in them is nobody's business."""
+    policy = replace(PLAIN, picker=picker)
+    assert tunnels_of(Service(endpoints(100, 100, 100), policy), 30) == [10, 10, 10]
+    few, more = tunnels_of(Service(endpoints(100, 300), policy), 40)
+    assert (few, more) == (10, 30)
+
+
+def test_calls_under_way_do_not_keep_tunnels_away() -> None:
+    service = Service(endpoints(100, 100))
+    next(iter(service.standings.values())).in_flight = 50
+    assert tunnels_of(service, 20) == [10, 10]
+
+
+def test_the_first_tunnel_of_each_gateway_goes_to_another_one() -> None:
+    found = {Service(endpoints(100, 100, 100), seed=seed).balancer.pick_for_tunnel(1.0).key for seed in range(12)}
+    assert len(found) == 3
+
+
+def test_one_on_trial_gets_no_tunnel_beside_its_call() -> None:
+    three = endpoints(100, 100, 100)
+    service = Service(three)
+    now = service.try_out(three[0], 1.0)
+    service.of(three[0]).in_flight = 1
+    for each in three[1:]:
+        service.of(each).tunnels = 5
+    assert service.balancer.pick_for_tunnel(now).endpoint in three[1:]
+    service.of(three[0]).in_flight = 0
+    assert service.balancer.pick_for_tunnel(now).endpoint is three[0]
+
+
+def test_tunnels_stay_in_the_own_lpar_with_affinity() -> None:
+    assert tunnels_of(Service((*NEAR, *FAR), AFFINITY), 10) == [5, 5, 0, 0]
+    assert sum(tunnels_of(Service(FAR, AFFINITY), 4)) == 4
+    assert tunnels_of(Service((*NEAR, *FAR), SCOPE), 10) == [5, 5, 0, 0]
+
+
 # --- an instance's own limit
 
 
@@ -288,7 +336,7 @@ def test_at_its_limit_an_instance_is_passed_by() -> None:
 
 def test_a_limit_gives_one_on_trial_no_second_call() -> None:
     three = endpoints(100, 100, 100)
-    service = Service(three, replace(PLAIN, max_calls_per_instance=3))
+    service = Service(three, replace(PLAIN, picker="random", max_calls_per_instance=3))
     now = service.try_out(three[0], 1.0)
     for standing, calls in zip(service.standings.values(), (1, 3, 2), strict=True):
         standing.in_flight = calls

@@ -114,7 +114,8 @@ def test_those_that_are_out_do_not_use_the_cap_up() -> None:
 
 def test_each_ejection_is_twice_as_long_give_or_take_a_fifth() -> None:
     service = Service(TWO)
-    now, pauses = 1.0, []
+    now = 1.0
+    pauses: list[float] = []
     for _ in range(9):
         assert eject(service, TWO[0], now) or pauses
         record = service.health.records[TWO[0].key]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.gradient import LOOK_S, Gradient
+from gateway.gradient import LOOK_S, TOLERANCE, Gradient
 
 SERVICE_S = 0.05
 PATIENCE_S = 1.0
@@ -265,6 +265,25 @@ def test_a_look_ends_though_those_that_last_let_some_others_pass() -> None:
     gradient, now = at_its_first_look()
     samples(gradient, 50, 0.1, 7, now)
     assert gradient.limit == 20
+
+
+def test_when_the_first_look_was_in_vain_it_goes_on_with_what_is_known_and_does_not_look_at_once_again() -> None:
+    gradient, now = at_its_first_look()
+    gradient.tick(now := now + 1.0)
+    limits = set()
+    for _ in range(100):
+        now = samples(gradient, 1, 0.1, gradient.limit, now)
+        limits.add(gradient.limit)
+    assert min(limits) == 20
+    assert max(limits) > 20
+
+
+def test_it_tries_for_more_while_the_time_is_hardly_above_what_it_tolerates() -> None:
+    gradient, now = at_its_first_look()
+    now = samples(gradient, 200, 0.1, 5, now)
+    reached = gradient.limit
+    samples(gradient, 200, 1.05 * 0.1 * TOLERANCE, reached, now)
+    assert reached < gradient.limit < 2 * reached
 
 
 @given(

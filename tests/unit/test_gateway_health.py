@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.guards import Guards
 from gateway.health import Health, Probe
 from gateway.snapshot import Endpoint, endpoint_of
+from gateway.standing import Standing
 from tests.balancing import a_snapshot, probes, states
 from tests.fakes import an_instance
 
@@ -63,6 +64,19 @@ def test_a_silent_owners_endpoints_are_probed_at_once_and_picked_last() -> None:
     assert candidates(health, *BOTH) == [A]
     health.connect_failed(A, "refused", 10.0)
     assert candidates(health, *BOTH) == [B]
+
+
+def test_one_that_freezes_on_trial_is_doubted_too() -> None:
+    health = Health()
+    standing = Standing(B, 0.0)
+    for _ in range(5):
+        standing.answered(1.0, 0.01, failed=True)
+    health.failed(standing, BOTH, "it answered 503", 1.0)
+    health.tick(10.0)
+    assert health.records[B.key].state == "trial"
+    effects = health.doubt(B, "calls wait there", 11.0)
+    assert states(effects) == ["unproven"]
+    assert probes(effects) == [B.key]
 
 
 def test_two_failed_probes_put_an_unproven_endpoint_out() -> None:

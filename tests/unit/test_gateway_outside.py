@@ -44,7 +44,7 @@ def test_without_routes_it_has_the_default_ones() -> None:
 
 
 def test_its_policy_may_stand_with_those_of_the_others() -> None:
-    services = {"billing": {"retries": 1}, "*": {"picker": "random"}}
+    services: dict[str, dict[str, Any]] = {"billing": {"retries": 1}, "*": {"picker": "random"}}
     policy, _ = settings_of(services, {"billing": {"urls": [URL]}}, "").policies.of("billing", {})
     assert (policy.retries, policy.picker) == (1, "random")
     policy, _ = settings_of({"*": {"picker": "random"}}, {"billing": {"urls": [URL], "retries": 1}}, "").policies.of(
