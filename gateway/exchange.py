@@ -461,7 +461,10 @@ class Exchange:
         self.first_byte_at = now = monotonic()
         if not self._judged:
             self._answered(now)
-        client.await_body(now, self.route.limits.idle_s, endless=EVENT_STREAM in head.lines)
+        endless = EVENT_STREAM in head.lines
+        client.await_body(now, self.route.limits.idle_s, endless=endless)
+        if endless:
+            self._leave_gate(now)
         if self._kept:
             self._kept.clear()
         unframed = head.length < 0
@@ -537,9 +540,14 @@ class Exchange:
         self.aim = None
         self.dressing = b""
         self._afresh = self._early = self._judged = False
+        if self.gate is not None:
+            self._leave_gate(monotonic())
+
+    def _leave_gate(self, now: float) -> None:
+        """Its end, or that of what is counted: how long a tunnel or an event stream is open says nothing about room."""
         gate, self.gate = self.gate, None
         if gate is not None:
-            gate.leave(monotonic())
+            gate.leave(now)
 
     # --- tunnels
 
@@ -558,9 +566,7 @@ class Exchange:
         self._answered(now)
         self.standing.in_flight -= 1
         self.standing.tunnels += 1
-        gate, self.gate = self.gate, None
-        if gate is not None:  # how long a tunnel is open says nothing about room for calls
-            gate.leave(now)
+        self._leave_gate(now)
         self._keep_alive = False
         self._upstream_ended = False
         self._path.meters.upgrades += 1
