@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ import uvloop
 from bench.failover.calls import GETS_PER_S, POSTS_PER_S, Load
 from bench.failover.faults import FAULTS
 from bench.failover.figures import Seen, counted
-from bench.failover.proxies import PROXIES, Lane
+from bench.failover.proxies import LANES, PROXIES, Lane
 from bench.failover.table import tables
 from bench.failover.trial import CALM_S, Trial, prepared
 from bench.gateway.cores import Split, split
@@ -38,7 +39,8 @@ ONE_BAD = [name for name, fault in FAULTS.items() if not fault.everywhere]
 
 
 class Run:
-    """Trials in turn. What is left of one (calls that hang) is waited for while the next one runs."""
+    """Trials in turn. Calls of one that hang are waited for while the next one runs; whatever takes the processor
+    (starting, ending, counting) is done between loads, or it would be told as the next proxy's latency."""
 
     def __init__(self, folder: Path, cores: Split, seconds: float) -> None:
         self.seen: dict[tuple[str, str], list[Seen]] = {}
@@ -49,28 +51,33 @@ class Run:
         self._cores = cores
         self._seconds = seconds
         self._count = 0
+        self._open: deque[tuple[str, Trial, Load]] = deque()
+        """Name of the proxy; trials whose load is over. Only of the last some calls may still be under way."""
 
     async def all(self, faults: Sequence[str], names: Sequence[str], trials: int) -> None:
         """Each round begins one proxy further on, so that what drifts on the machine hits all."""
-        async with asyncio.TaskGroup() as endings:
-            last: asyncio.Task[None] | None = None
+        try:
             for number in range(trials):
                 turn = number % len(names)
                 for fault, name in itertools.product(faults, (*names[turn:], *names[:turn])):
-                    trial = self._next(fault, name)
-                    load = await self._one(trial)
-                    if last is not None:
-                        await last  # the next trial takes its lane
-                    last = endings.create_task(self._end(fault, name, trial, load))
+                    if len(self._open) == LANES - 1:
+                        await self._end()
+                    await self._one(name, self._next(fault, name))
+            while self._open:
+                await self._end()
+        finally:
+            for _, trial, load in self._open:
+                load.close()
+                await trial.stop()
 
     def _next(self, fault: str, name: str) -> Trial:
         self._count += 1
         folder = self._folder / str(self._count)
         folder.mkdir()
-        lane = Lane(folder, self._cores, os.getpid() % 250 + 1, self._count % 2)
+        lane = Lane(folder, self._cores, os.getpid() % 250 + 1, self._count % LANES)
         return prepared(lane, FAULTS[fault], PROXIES[name])
 
-    async def _one(self, trial: Trial) -> Load:
+    async def _one(self, name: str, trial: Trial) -> None:
         try:
             await trial.start()
             begun, machine, own = time.monotonic(), busy_s(), own_cpu_s()
@@ -78,17 +85,19 @@ class Run:
         except BaseException:
             await trial.stop()
             raise
+        self._open.append((name, trial, load))
         used = busy_s() - machine - (own_cpu_s() - own)
         self.others.append(max(used, 0.0) / (time.monotonic() - begun))
-        return load
 
-    async def _end(self, fault: str, name: str, trial: Trial, load: Load) -> None:
-        seen = await trial.finish(load)
-        self.seen.setdefault((fault, name), []).append(seen)
-        figures = counted([seen], trial.fault.instances)
-        share = "" if trial.fault.everywhere else f", the bad one's share after 2 s {figures.share_2_to_4:.1%}"
+    async def _end(self) -> None:
+        """Of the oldest."""
+        name, trial, load = self._open.popleft()
+        seen, fault = await trial.finish(load), trial.fault
+        self.seen.setdefault((fault.name, name), []).append(seen)
+        figures = counted([seen], fault.instances)
+        share = "" if fault.everywhere else f", the bad one's share after 2 s {figures.share_2_to_4:.1%}"
         say(
-            f"{fault:10} {name:13} lost {figures.gets_lost:5} GETs {figures.posts_lost:4} POSTs,"
+            f"{fault.name:10} {name:13} lost {figures.gets_lost:5} GETs {figures.posts_lost:4} POSTs,"
             f" p99 {figures.p99_ms:7.1f} ms{share}"
         )
 

@@ -45,9 +45,10 @@ class Seen:
         reached = sum(call.number in read or (self.dead and call.lost) for call in calls)
         return reached + sum(begin_s < at - self.fault_s <= end_s for at in self.attempts)
 
-    def tries(self) -> Counter[int]:
-        """By number of the call."""
-        return Counter(abs(number) for numbers in self.read.values() for number in numbers)
+    def tries(self) -> int:
+        """How often instances read the calls due after the fault."""
+        numbers = {call.number for call in self.after(0)}
+        return sum(abs(number) in numbers for read in self.read.values() for number in read)
 
     def twice(self) -> int:
         done = Counter(number for numbers in self.read.values() for number in numbers if number > 0)
@@ -98,7 +99,7 @@ def counted(trials: Sequence[Seen], instances: int) -> Figures:
         share_0_to_2=share(trials, 0, 2),
         share_2_to_4=share(trials, 2, 4),
         share_last_2=share(trials, -2),
-        tries=sum(trial.tries()[call.number] for trial in trials for call in trial.after(0)) / len(after),
+        tries=sum(trial.tries() for trial in trials) / len(after),
         good_per_s=good_per_s,
         of_capacity=good_per_s / min(instances / NARROW_S, PER_S),
         lost_per_s=len(late_lost) / late_s,

@@ -33,12 +33,13 @@ from bench.gateway.upstream import nginx_user
 
 Address = tuple[str, int]
 SERVICE = "orders"
+LANES = 3
 HEALTH = "/application/health"
 
 
 @dataclass(frozen=True)
 class Lane(Place):
-    """Where a trial is. The calls of one trial may still wait while the next begins, so there are two lanes."""
+    """Where a trial is. When one starts, calls of the one before may still wait, so they take turns on three lanes."""
 
     lane: int
 

@@ -186,16 +186,18 @@ def eight_gateways(seed: int, guards: Guards = ALL, way: Way = "dead") -> str:
 
 
 def hundred(seed: int, guards: Guards = ALL, way: Way = "dead") -> str:
-    """A third of a hundred, at 4 gateways: each sees three calls a second of an instance."""
+    """30 of a hundred, at 4 gateways: each sees three calls a second of an instance. Two that are drawn are both bad in
+    9 % of the draws, and until that is known three tries are in 2.7 %."""
     scene = Scene(seed, 100, gateways=4, guards=guards)
     scene.bad(way, *range(30))
     scene.load(1200, FAULT_AT + 4)
     figures = scene.finish()
-    no_get_lost(figures)
+    lost = len(figures.lost("GET")) / len(figures.of("GET", FAULT_AT))
+    goal(lost <= (0.005 if way == "failing" else 0), f"{lost:.2%} of the GETs lost")
     only_sent_posts_lost(figures)
-    goal(figures.tries_per_call(FAULT_AT) <= 1.2, f"{figures.tries_per_call(FAULT_AT):.3f} tries a call")
+    few_tries(figures, 1.2)
     bad = figures.share(scene.figures.faults, SETTLED)
-    goal(bad < 0.1, f"the bad ones' share is {bad:.1%}")
+    goal(bad < 0.12, f"the bad ones' share is {bad:.1%}")
     return figures.line(f"30 of 100 {way}, 4 gateways")
 
 
@@ -253,17 +255,24 @@ def lpar_lost(seed: int, guards: Guards = ALL) -> str:
 
 
 def returned(
-    seed: int, guards: Guards = ALL, way: Way = "dead", lasts_s: float = 7.0, picker: str = PLAIN.picker
+    seed: int,
+    guards: Guards = ALL,
+    way: Way = "dead",
+    lasts_s: float = 7.0,
+    picker: str = PLAIN.picker,
+    within_s: float = 30.0,
 ) -> str:
-    """Its share is even again within 30 s of the fault's end."""
+    """Its share is even again so long after the fault's end. Costs of peakEwma go up and down, and shares with them, so
+    that is looked at for longer."""
     scene = Scene(seed, 3, guards=guards, picker=picker)
-    well = FAULT_AT + lasts_s
-    scene.bad(way, 0, until=well)
-    scene.load(60, well + 38)
+    even = FAULT_AT + lasts_s + within_s
+    scene.bad(way, 0, until=FAULT_AT + lasts_s)
+    scene.load(60, even + 30)
     figures = scene.finish()
     no_get_lost(figures)
-    again = 3 * figures.share((0,), well + 30)
-    goal(0.6 <= again <= 1.5, f"30 s after, it has {again:.2f} of its share")
+    at_once, later = 3 * figures.share((0,), even, even + 5), 3 * figures.share((0,), even)
+    goal(at_once >= 0.3, f"{within_s:g} s after the end it has {at_once:.2f} of its share")
+    goal(0.7 <= later <= 1.35, f"from {within_s:g} s after the end on it has {later:.2f} of its share")
     return figures.line(f"back after {lasts_s:g} s {way}, {picker}")
 
 
