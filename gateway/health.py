@@ -152,6 +152,22 @@ class Health:
     ) -> list[Effect]:
         """A call there failed, and is counted already. `group`: all of its service that are UP; `wait_s`: how long the
         instance asks to be left alone."""
+        return self._hurry(standing, group, now) + self._ejected(standing, group, why, now, wait_s)
+
+    def _hurry(self, standing: Standing, group: Sequence[Endpoint], now: float) -> list[Effect]:
+        """Nobody else is well: those that are out, and may be back by now, are asked as soon as the first time."""
+        others = [each for each in group if each.key != standing.key]
+        if not others or any(self._state(each) in (None, "trial") for each in others):
+            return []
+        for each in others:
+            record = self.records[each.key]
+            if record.state == "out" and not record.probing:
+                record.due = min(record.due, max(now, record.due - record.pause_s + FIRST_RETRY_S))
+        return self.tick(now)
+
+    def _ejected(
+        self, standing: Standing, group: Sequence[Endpoint], why: str, now: float, wait_s: float
+    ) -> list[Effect]:
         record = self.records.get(standing.key)
         if not self._guards.ejection or (record is not None and record.state != "trial"):
             return []

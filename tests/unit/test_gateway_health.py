@@ -11,6 +11,7 @@ from tests.fakes import an_instance
 
 A = endpoint_of(an_instance(owner="LPAR1@1"))
 B = endpoint_of(an_instance(host="127.0.40.2", owner="LPAR2@1"))
+C = endpoint_of(an_instance(host="127.0.40.3", owner="LPAR1@1"))
 BOTH = (A, B)
 
 
@@ -64,6 +65,22 @@ def test_a_silent_owners_endpoints_are_probed_at_once_and_picked_last() -> None:
     assert candidates(health, *BOTH) == [A]
     health.connect_failed(A, "refused", 10.0)
     assert candidates(health, *BOTH) == [B]
+
+
+def test_those_that_are_out_are_asked_sooner_when_the_last_one_fails() -> None:
+    health, now = Health(), 0.0
+    health.connect_failed(B, "refused", now)
+    for _ in range(5):
+        now = health.next_deadline()
+        health.tick(now)
+        health.probed(B, "refused", now)
+    assert health.next_deadline() == now + 16
+    well, failing = Standing(A, now), Standing(A, now)
+    assert not probes(health.failed(well, (A, B, C), "it answered 503", now + 1)), "another one is well"
+    assert probes(health.failed(failing, BOTH, "it answered 503", now + 1)) == [B.key]
+    health.probed(B, "refused", now + 1)
+    assert not probes(health.failed(failing, BOTH, "it answered 503", now + 1.4))
+    assert probes(health.failed(failing, BOTH, "it answered 503", now + 1.5)) == [B.key]
 
 
 def test_one_that_freezes_on_trial_is_doubted_too() -> None:
