@@ -18,8 +18,8 @@ from tests.sim.gateway.histories import history
 from tests.sim.gateway.scenarios import Missed
 
 SOAK_S = float(os.environ.get("PLEXMESH_SIM_SECONDS", "0"))
-SECONDS = SOAK_S or 4.0
-SEEDS = range(1, 6)
+SECONDS = SOAK_S or 3.0
+SEEDS = range(1, 4)
 FIRST_HISTORY = 1000
 
 PLAYS: dict[str, Callable[[int], str]] = {
