@@ -403,7 +403,7 @@ class Exchange:
             return
         if head.status >= WORTH_A_LOOK and not self._judged and self._elsewhere(head, connection):
             return
-        plain = self._keep_alive and self.request_done and not (head.location or head.cookies or self.dressed)
+        plain = self._keep_alive and self.request_done and not (head.location or head.cookies or self.dressing or self.aim)
         if not plain or self.fields.facts.minor == 0 or self._path.draining:
             self.answer(head)
             if body:
@@ -419,10 +419,6 @@ class Exchange:
             if standing.trial or self.gate is not None:
                 self._noticed(now)
         self._finish(connection, now)
-
-    @property
-    def dressed(self) -> bool:
-        return bool(self.dressing) or self.aim is not None
 
     def _elsewhere(self, head: AnswerHead, connection: UpstreamConnection | None) -> bool:
         """An answer that speaks of trouble is counted; True: it is not passed on, because another endpoint is tried."""
@@ -528,7 +524,7 @@ class Exchange:
         self.standing.in_flight -= 1
         self._path.account.settle(self, self.status, "", now)
         self.state = READY
-        if self.body_bytes or self._tried or self._afresh or self._judged or self.dressed or self.gate:
+        if self.body_bytes or self._tried or self._afresh or self._judged or self.dressing or self.aim or self.gate:
             self._forget()
         self.client.answered(self._keep_alive and self.request_done, now)
 
