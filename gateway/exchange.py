@@ -403,7 +403,9 @@ class Exchange:
             return
         if head.status >= WORTH_A_LOOK and not self._judged and self._elsewhere(head, connection):
             return
-        plain = self._keep_alive and self.request_done and not (head.location or head.cookies or self.dressing or self.aim)
+        plain = (
+            self._keep_alive and self.request_done and not (head.location or head.cookies or self.dressing or self.aim)
+        )
         if not plain or self.fields.facts.minor == 0 or self._path.draining:
             self.answer(head)
             if body:
