@@ -11,7 +11,7 @@
       └ crew ── child ◄── channel (control) ──► worker ── front: the path above, its watch, probes, listeners
 
     core     reader, fields, heads, chunked, answer_heads, forwarding, relay, relocation, early_upgrade: bytes and heads
-             routes, paths, policy, limits, outside, snapshot: what is known, made of registry and configuration
+             routes, paths, policy, limits, outside, snapshot, fold: what is known, made of registry and configuration
              standing, health, pickers, balancer, aim, budget, retries, guards: whom a call goes to, and whether again
              callers, cors, rates, bulkhead, gradient, replies: who may call, how often, how many at once
              meters, report, control, access_records, access_sampling: what is told

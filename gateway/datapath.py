@@ -330,6 +330,8 @@ class DataPath:
     def close(self) -> None:
         for pool in self.pools.values():
             pool.close()
+        for gate in self.gates.values():
+            gate.close()
         self.ticker.close()
 
 

@@ -25,7 +25,7 @@ import msgspec
 from gateway import aim, cors, paths, routes, sticky
 from gateway.aim import Aim
 from gateway.replies import ENCODED_CHARACTER, ENCODED_SLASH, FORBIDDEN, OTHER
-from gateway.snapshot import OWN, instance_id, own
+from gateway.snapshot import OWN, instance_id
 
 if TYPE_CHECKING:
     from gateway.datapath import DataPath
@@ -44,10 +44,22 @@ def plain(exchange: Exchange, path: DataPath, public: bytes, now: float) -> None
         _enter(exchange, path, now)
 
 
-def steered(exchange: Exchange, path: DataPath, public: bytes, said: Steering, now: float) -> None:
-    """One that does, or whose page has an origin."""
-    if not _routed(exchange, path, public, said.forward_to):
+def forwarded(exchange: Exchange, path: DataPath, public: bytes, said: Steering, now: float) -> None:
+    """One that X-Forward-To sends, whatever its path."""
+    first, _, rest = said.forward_to.strip(b"/ ").partition(b"/")
+    upstream = path.snapshot.upstreams.get(first.lower())
+    if upstream is None:
+        exchange.refuse_unknown(first, None)
         return
+    exchange.upstream, exchange.route, exchange.outgoing = upstream, routes.BY_HEADER, public
+    if rest:
+        lines = exchange.fields.lines + b"X-Forward-To: %b\r\n" % rest
+        exchange.fields = msgspec.structs.replace(exchange.fields, lines=lines)
+    steered(exchange, path, public, said, now)
+
+
+def steered(exchange: Exchange, path: DataPath, public: bytes, said: Steering, now: float) -> None:
+    """One that names an instance or an LPAR, or whose page has an origin; where it is routed is known."""
     if said.cors.origin and not _from_here(exchange, path, said.cors):
         return
     if exchange.upstream is OWN:
@@ -60,34 +72,10 @@ def steered(exchange: Exchange, path: DataPath, public: bytes, said: Steering, n
         _enter(exchange, path, now)
 
 
-def _routed(exchange: Exchange, path: DataPath, public: bytes, forward_to: bytes) -> bool:
-    if not forward_to:
-        segment = routes.first_segment(public)
-        upstream = path.snapshot.upstreams.get(segment) or own(segment)
-        route = routes.match(public, upstream.routes) if upstream is not None else None
-        if upstream is None or route is None:
-            exchange.refuse_unknown(segment, upstream)
-            return False
-        exchange.upstream, exchange.route = upstream, route
-        exchange.outgoing = routes.outgoing_path(public, route)
-        return True
-    first, _, rest = forward_to.strip(b"/ ").partition(b"/")
-    upstream = path.snapshot.upstreams.get(first.lower())
-    if upstream is None:
-        exchange.refuse_unknown(first, None)
-        return False
-    exchange.upstream, exchange.route, exchange.outgoing = upstream, routes.BY_HEADER, public
-    if rest:
-        lines = exchange.fields.lines + b"X-Forward-To: %b\r\n" % rest
-        exchange.fields = msgspec.structs.replace(exchange.fields, lines=lines)
-    return True
-
-
 def _from_here(exchange: Exchange, path: DataPath, asked: cors.Asked) -> bool:
     policy = None if exchange.upstream is OWN else exchange.upstream.policy
-    match cors.verdict(
-        asked, exchange.method, exchange.fields.facts.host, policy, on=path.config.cors_enabled
-    ):  # fmt: skip
+    host = exchange.fields.facts.host
+    match cors.verdict(asked, exchange.method, host, policy, on=path.config.cors_enabled):
         case "refused":
             origin = asked.origin.decode("latin-1")
             exchange.refuse_early(403, f"pages of {origin} may not call this", FORBIDDEN.number, reason="origin")

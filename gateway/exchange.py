@@ -172,8 +172,9 @@ class Exchange:
         self.request_done = facts.length == NONE
         shared = self._path
         shared.requests = self.number = shared.requests + 1
-        if fields.steering is not None:
-            entrance.steered(self, shared, path, fields.steering, now)
+        steering = fields.steering
+        if steering is not None and steering.forward_to:
+            entrance.forwarded(self, shared, path, steering, now)
             return
         segment = routes.first_segment(path)
         upstream = shared.snapshot.upstreams.get(segment) or own(segment)
@@ -183,7 +184,9 @@ class Exchange:
             return
         self.upstream, self.route = upstream, route
         self.outgoing = routes.outgoing_path(path, route)
-        if upstream.special or shared.strict or facts.length > 0 or facts.upgrade:
+        if steering is not None:
+            entrance.steered(self, shared, path, steering, now)
+        elif upstream.special or shared.strict or facts.length > 0 or facts.upgrade:
             entrance.plain(self, shared, path, now)
         else:
             self.go(now)
@@ -436,13 +439,14 @@ class Exchange:
                 path.succeeded(standing)
             return False
         path.failed(standing, f"it answered {head.status}", now, max(head.retry_after_s, 0))
-        if head.status != UNAVAILABLE or head.retry_after_s > 0 or not self._may_repeat("refused", now):
+        if head.status != UNAVAILABLE or head.retry_after_s > 0 or self._verdict("refused", now) == "pass":
             return False
         path.meters.retried_answers += 1
         if connection is not None:
             connection.pool.give(connection, now)
             self._connection = None
-        self._again(now)
+        self._leave()
+        self._next(now, stale=False, charged=True)
         return True
 
     def answer(self, head: AnswerHead) -> None:
@@ -615,7 +619,7 @@ class Exchange:
             return
         self._give_up(verdict, fault, why)
 
-    def _verdict(self, fault: Fault, now: float, *, stale: bool) -> retries.Verdict:
+    def _verdict(self, fault: Fault, now: float, *, stale: bool = False) -> retries.Verdict:
         if stale and self.repeatable and not self._afresh:
             return "again"  # it says nothing about its endpoint
         return retries.after(fault, repeatable=self.repeatable, more=self._more(fault, now))
@@ -638,14 +642,6 @@ class Exchange:
             return fault == "died" and tried < retries.MIN_TRIES
         excluded = (*self._tried, self.endpoint.key)
         return self._charged < policy.retries and path.retry_elsewhere(self.upstream, excluded, now)
-
-    def _may_repeat(self, fault: Fault, now: float) -> bool:
-        return retries.after(fault, repeatable=self.repeatable, more=self._more(fault, now)) == "again"
-
-    def _again(self, now: float) -> None:
-        """An answer is not passed on."""
-        self._leave()
-        self._next(now, stale=False, charged=True)
 
     def _next(self, now: float, *, stale: bool, charged: bool) -> None:
         self.upstream = self._path.upstream(self.upstream)

@@ -180,11 +180,9 @@ class Health:
     def _eject(
         self, standing: Standing, group: Sequence[Endpoint], why: str, now: float, wait_s: float
     ) -> list[Effect]:
-        states = {each.key: self.records[each.key].state for each in group if each.key in self.records}
-        others = [each for each in group if each.key != standing.key]
-        ejected = sum(states.get(each.key) == "ejected" for each in others)
-        spared = sum(states.get(each.key) in (None, "trial") for each in others)
-        if not spared or ejected + 1 > max(1, int(len(group) * MAX_EJECTED)):
+        others = [self._state(each) for each in group if each.key != standing.key]
+        ejected = others.count("ejected")
+        if not (None in others or "trial" in others) or ejected + 1 > max(1, int(len(group) * MAX_EJECTED)):
             return []
         pause_s = standing.ejected(now, FIRST_RETRY_S, LAST_RETRY_S, FORGIVEN_S)
         pause_s = max(pause_s * self._random.uniform(0.8, 1.2), min(wait_s, LAST_RETRY_S))

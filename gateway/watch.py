@@ -5,7 +5,7 @@
        └──────── reachable again ──────────┘
 
 A new stream goes on from the token of the last mark, which holds at every node: moving from one to another costs what
-has changed meanwhile, and `snapshot.Fold` never shows a gap. While no node answers, the last snapshot stays in force:
+has changed meanwhile, and `fold.Fold` never shows a gap. While no node answers, the last snapshot stays in force:
 requests go on. A stream without a byte for `watch_silence_s` is dead (discovery sends a mark at least every 5 s).
 """
 
@@ -20,9 +20,10 @@ import msgspec
 
 from gateway import sse
 from gateway.config import GatewayConfig
+from gateway.fold import Fold, OutOfStep
 from gateway.meters import Meters
 from gateway.outside import settings_of
-from gateway.snapshot import Fold, OutOfStep, Snapshot
+from gateway.snapshot import Snapshot
 from shared.errors import Unavailable
 from shared.events import Events
 from shared.net import connector

@@ -20,7 +20,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from gateway.snapshot import Fold, Snapshot
+from gateway.fold import Fold
+from gateway.snapshot import Snapshot
 from gateway.sse import Parser
 from gateway.watch import DECODERS
 from shared.wire import Mark

@@ -19,7 +19,7 @@ import pytest
 from discovery.limits import MAX_BATCH
 from discovery.v1.shapes import Problem
 from gateway import sse
-from gateway.snapshot import Fold
+from gateway.fold import Fold
 from gateway.watch import DECODERS
 from shared.wire import Instance, Mark
 from tests.fakes import until

@@ -10,9 +10,10 @@ from gateway import near_misses, routes
 from gateway.asked import Question, question_of, read
 from gateway.explain import Candidate, best, explain
 from gateway.explanation import NOTHING, Explanation, GatewayWord, Heard, NodeWord, Place, View
+from gateway.fold import Fold
 from gateway.meters import Meters
 from gateway.report import Judgement, Report, WatchState
-from gateway.snapshot import EMPTY, Fold, Snapshot
+from gateway.snapshot import EMPTY, Snapshot
 from shared.errors import BadInput
 from shared.wire import Instance, Mark, Owner, OwnerState, Put, checksum
 from tests.fakes import an_instance

@@ -7,9 +7,10 @@ from dataclasses import replace
 from gateway import report, views
 from gateway.collector import MeterCollector
 from gateway.crew import common
+from gateway.fold import Fold
 from gateway.meters import Meters
 from gateway.report import Judgement, Report, WatchState
-from gateway.snapshot import EMPTY, Fold, Snapshot
+from gateway.snapshot import EMPTY, Snapshot
 from shared.wire import Mark, Put, checksum
 from tests.fakes import an_instance
 

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from gateway.snapshot import EMPTY, Fold, OutOfStep, endpoint_of, usable
+from gateway.fold import Fold, OutOfStep
+from gateway.snapshot import EMPTY, endpoint_of, usable
 from shared.wire import Del, Instance, Mark, Owner, Put, checksum
 from tests.fakes import an_instance
 

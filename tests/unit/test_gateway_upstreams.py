@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.fold import Fold
 from gateway.outside import settings_of
 from gateway.policy import PLAIN
-from gateway.snapshot import AS_REGISTERED, MAX_WEIGHT, WEIGHT, Fold, Settings, Snapshot, Upstream
+from gateway.snapshot import AS_REGISTERED, MAX_WEIGHT, WEIGHT, Settings, Snapshot, Upstream
 from shared.wire import Instance, Mark, Put, checksum
 from tests.fakes import an_instance
 
