@@ -183,6 +183,7 @@ class Crew:
             for number in range(1, config.worker_count + 1):
                 await self._exchange(number, config)
             self.config = config
+            self._watch.configure(config)
             for number in [each for each in self.serving if each > config.worker_count]:
                 await self._retire(self.serving.pop(number))
         self.events.emit("gateway.reloaded", workers=config.worker_count)
@@ -238,6 +239,8 @@ class Crew:
         return common(self._snapshots, {each.watch.token for each in reports if each.listening})
 
     def _publish(self, snapshot: Snapshot) -> None:
+        if self._snapshots[-1].token == snapshot.token:  # the same instances, with another configuration
+            self._snapshots.pop()
         self._snapshots.append(snapshot)
 
     def why_not_ready(self) -> list[str]:

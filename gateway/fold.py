@@ -10,9 +10,9 @@ Not here: reading streams (`watch`), what a set of instances amounts to (`snapsh
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from gateway.snapshot import AS_REGISTERED, EMPTY, Settings, Snapshot, drawn, grouped
+from gateway.snapshot import AS_REGISTERED, EMPTY, Settings, Snapshot, drawn, grouped, snapshot_of
 from shared.errors import PlexmeshError
 from shared.wire import Del, Instance, Mark, Owner, OwnerState, Put, WatchEvent, checksum
 
@@ -78,6 +78,13 @@ class Fold:
         self._set = _Set()
         self._aside = _Aside()
         self._whole = False
+
+    def configure(self, settings: Settings) -> Snapshot:
+        """The same instances, with this configuration from now on."""
+        self._settings, self._static = settings, grouped(settings.static)
+        now = self._set
+        self.snapshot = replace(snapshot_of(now.instances, now.owners, settings), token=self.snapshot.token)
+        return self.snapshot
 
     def begin(self) -> None:
         self._aside = _Aside()

@@ -61,6 +61,12 @@ class Watch:
         self.trouble = ""
         """Why the last stream ended, or could not be had."""
 
+    def configure(self, config: GatewayConfig) -> None:
+        """What it says of services holds from now on."""
+        snapshot = self._fold.configure(settings_of(config.services, config.static, config.apiml_id))
+        if self.whole:
+            self._publish(snapshot)
+
     def why_not_ready(self) -> list[str]:
         if self.whole:
             return []

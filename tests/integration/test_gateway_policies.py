@@ -392,3 +392,10 @@ async def test_a_bad_reload_is_refused_with_its_path_and_keeps_what_is_in_force(
         assert (await crew.ask(get())).body == b"ok"
         (orders,) = json.loads((await crew.get("/gateway/v1/upstreams")).body)["upstreams"]
         assert "rateLimit" in orders["policy"], "the old one is in force"
+        configured(
+            tmp_path, services={"orders": {"maxCalls": 9}}, static={"billing": {"urls": ["http://127.0.42.9:1"]}}
+        )
+        assert (await crew.put("/gateway/v1/reload")).status == 200
+        shown = json.loads((await crew.get("/gateway/v1/upstreams")).body)["upstreams"]
+        policies = {each["service"]: each["policy"] for each in shown}
+        assert policies == {"orders": {"maxCalls": 9}, "billing": {}}, "the pages show the new one"

@@ -4,6 +4,8 @@ elsewhere, gateways of other domains, instances that drain, policies; and that a
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.fold import Fold
 from gateway.outside import settings_of
 from gateway.policy import PLAIN
-from gateway.snapshot import AS_REGISTERED, MAX_WEIGHT, WEIGHT, Settings, Snapshot, Upstream
+from gateway.snapshot import AS_REGISTERED, MAX_WEIGHT, WEIGHT, Settings, Snapshot, Upstream, snapshot_of
 from shared.wire import Instance, Mark, Put, checksum
 from tests.fakes import an_instance
 
@@ -69,6 +71,19 @@ def test_instances_of_the_registry_join_it_and_leave_it() -> None:
     registered = an_instance("billing", 9000)
     assert len(shown(registered, fold=fold).upstreams[b"billing"].endpoints) == 3
     assert len(shown(fold=fold).upstreams[b"billing"].endpoints) == 2
+
+
+def test_another_configuration_holds_for_the_instances_that_are_known() -> None:
+    """And what is drawn piece by piece is what is drawn at once."""
+    fold = Fold(STATIC)
+    before = shown(ORDERS, fold=fold)
+    plain = fold.configure(AS_REGISTERED)
+    assert set(plain.upstreams) == {b"orders"}
+    assert plain.token == before.token
+    assert plain == replace(snapshot_of({ORDERS.key: ORDERS}, {}), token=before.token)
+    again = fold.configure(STATIC)
+    assert again == before
+    assert shown(ORDERS, an_instance("stock", 9001), fold=fold).upstreams.keys() > again.upstreams.keys()
 
 
 # --- called elsewhere
