@@ -4,7 +4,8 @@ A registration names a `host` and often an `ip`. `host` is tried first (it is wh
 an address), then `ip` when it differs: host names of a stranger's machine often mean nothing here. Names are resolved
 by the loop's threads as soon as an instance is known. What was found is used at once; after 30 s it is looked up
 again beside the call that uses it, and an answer that fails or takes too long leaves it as it is for as long again.
-So only a name nobody has asked for yet is waited for.
+So only a name nobody has asked for yet is waited for. It is looked up again, too, when nothing answers at what it
+meant: a container comes back with another address.
 
 Calls come from the LPAR's own address, except to addresses that a loopback address cannot reach.
 """
@@ -55,7 +56,8 @@ class Dialer:
             except OSError as failed:
                 error = failed
                 if failed.errno in OWN_FAULTS:
-                    break
+                    raise
+        self._doubt(endpoint)
         raise error
 
     async def _connect(self, family: int, address: str, port: int) -> socket.socket:
@@ -96,6 +98,15 @@ class Dialer:
         """Look its names up before anybody calls it."""
         for name in (endpoint.host, endpoint.ip):
             if name and _numeric(name) is None and name not in self._resolved:
+                self._refresh(name)
+
+    def _doubt(self, endpoint: Endpoint) -> None:
+        """Nothing answers there; a name's meaning is doubted once a second at most."""
+        now = time.monotonic()
+        for name in (endpoint.host, endpoint.ip):
+            addresses, fresh_until = self._resolved.get(name, ((), 0.0))
+            if addresses and fresh_until < now + RESOLVED_S - UNKNOWN_S:
+                self._resolved[name] = (addresses, now + RESOLVED_S)
                 self._refresh(name)
 
     def _refresh(self, name: str) -> None:
