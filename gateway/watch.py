@@ -7,12 +7,17 @@
 A new stream goes on from the token of the last mark, which holds at every node: moving from one to another costs what
 has changed meanwhile, and `fold.Fold` never shows a gap. While no node answers, the last snapshot stays in force:
 requests go on. A stream without a byte for `watch_silence_s` is dead (discovery sends a mark at least every 5 s).
+
+Drawing and adopting a snapshot costs more the more instances there are, so in a storm of changes not every mark is
+shown: a mark that comes too early (`Pace`) waits, and a later one takes its place. What is shown is always a set that
+the sender had, at most a few drawings late.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 import aiohttp
@@ -46,6 +51,20 @@ TROUBLE = (aiohttp.ClientError, OSError, Unavailable, OutOfStep, sse.TooLong, ms
 """A node that cannot be followed: it does not answer, or does not make sense. The next one is tried."""
 
 
+class Pace:
+    """When the next snapshot may be drawn: drawing takes at most `share` of the time. Seconds, monotonic."""
+
+    def __init__(self, share: float = 0.2) -> None:
+        self._share = share
+        self._next = 0.0
+
+    def left_s(self, now: float) -> float:
+        return max(self._next - now, 0.0)
+
+    def drew(self, begun: float, now: float) -> None:
+        self._next = now + (now - begun) * (1 / self._share - 1)
+
+
 class Watch:
     def __init__(self, config: GatewayConfig, meters: Meters, events: Events, publish: Callable[[Snapshot], None]):
         self._config = config
@@ -54,6 +73,9 @@ class Watch:
         self._publish = publish
         self._fold = Fold(settings_of(config.services, config.static, config.apiml_id))
         self._go_home = False
+        self._pace = Pace()
+        self._waiting: Mark | None = None
+        """The last mark that is not shown yet."""
         self.whole = False
         """A first whole snapshot has come."""
         self.following = ""
@@ -127,12 +149,41 @@ class Watch:
 
     async def _read(self, answer: aiohttp.ClientResponse, node: str) -> None:
         parser = sse.Parser()
-        async for chunk in answer.content.iter_any():
-            for message in parser.feed(chunk):
+        self._waiting = None
+        while not answer.content.at_eof():
+            for message in parser.feed(await self._chunk(answer.content)):
                 decoder = DECODERS.get(message.event)
-                snapshot = self._fold.apply(decoder.decode(message.data)) if decoder else None
-                if snapshot is not None:
-                    self._arrived(snapshot, node)
+                if decoder is not None:
+                    self._take(decoder.decode(message.data))
+            self._show(node)
+
+    async def _chunk(self, content: aiohttp.StreamReader) -> bytes:
+        """What has come; nothing when it is time to show what waits."""
+        left_s = None if self._waiting is None else self._pace.left_s(time.monotonic())
+        try:
+            async with asyncio.timeout(left_s) as timer:
+                return await content.readany()
+        except TimeoutError:
+            if timer.expired():
+                return b""
+            raise
+
+    def _take(self, event: WatchEvent) -> None:
+        if isinstance(event, Mark):
+            whole = event.whole or (self._waiting is not None and self._waiting.whole)
+            self._waiting = msgspec.structs.replace(event, whole=whole)
+        else:
+            self._fold.apply(event)
+
+    def _show(self, node: str) -> None:
+        begun, mark = time.monotonic(), self._waiting
+        if mark is None or self._pace.left_s(begun):
+            return
+        self._waiting = None
+        snapshot = self._fold.apply(mark)
+        if snapshot is not None:
+            self._arrived(snapshot, node)
+        self._pace.drew(begun, time.monotonic())
 
     def _arrived(self, snapshot: Snapshot, node: str) -> None:
         if self.following != node:
