@@ -8,8 +8,6 @@ exit code says whether it is what is promised: no error answer, at most two call
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -19,9 +17,9 @@ from rich.table import Table
 
 from launcher import callers
 from launcher.callers import Callers, Outcome
+from launcher.child_sysplex import ChildSysplex
 from launcher.control import Control
 from launcher.place import Program
-from launcher.process import Process
 from launcher.screen import Terminal
 from shared import simulated
 from shared.errors import PlexmeshError
@@ -30,7 +28,6 @@ from shared.plexfile import Plexfile
 
 RATE = 200
 STEADY_S, DEAD_S, BACK_S = 6.0, 8.0, 6.0
-UP_WITHIN_S, DOWN_WITHIN_S = 60.0, 30.0
 MAX_CUT = 2
 
 
@@ -55,22 +52,19 @@ class Demo:
         self._victim = list(file.lpars)[-1]
         self._callers = Callers(f"http://{file.vipa}/sample/api/v1/hello", RATE)
         self._phases: list[Phase] = []
-        self._up = asyncio.Event()
-        self._last = ""
+        self._up = False
 
     async def run(self, lifecycle: Lifecycle) -> None:
         """Raises DemoFailed."""
-        command = [sys.executable, "-P", "-m", "launcher.cli", "up"]
-        process = Process(
-            [*command, "--config", str(self._file.path), "--data", str(self._data)], os.environ, self._line
-        )
+        sysplex = ChildSysplex(self._file.path, self._data, self._file.sysplex, self._line)
         self._say(f"starting {len(self._file.lpars)} LPARs, as `{self._program.command('up')}` does")
         try:
-            await self._bring_up(process)
+            await sysplex.ready()
+            self._up = True
             await self._unless_stopped(lifecycle, self._play())
         finally:
             self._say("taking it down")
-            await process.stop(DOWN_WITHIN_S)
+            await sysplex.stop()
         self._report()
 
     async def _unless_stopped(self, lifecycle: Lifecycle, play: Coroutine[None, None, None]) -> None:
@@ -82,21 +76,10 @@ class Demo:
             raise DemoFailed("interrupted")
         playing.result()
 
-    async def _bring_up(self, process: Process) -> None:
-        ended = asyncio.create_task(process.ended())
-        up = asyncio.create_task(self._up.wait())
-        await asyncio.wait([ended, up], timeout=UP_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
-        if not up.done():
-            up.cancel()
-            raise DemoFailed(f"the sysplex did not come up: {self._last.removeprefix('plexmesh: ')}")
-
-    def _line(self, data: bytes) -> None:
+    def _line(self, line: str) -> None:
         """A line of `up`: components that are ready are shown, its log has the rest."""
-        self._last = line = data.decode(errors="replace").strip()
-        if not self._up.is_set() and line.startswith("LPAR") and " ready " in line:
+        if not self._up and line.startswith("LPAR") and " ready " in line:
             self._console.print(f"         {line}")
-        if line.startswith(f"{self._file.sysplex} is up"):
-            self._up.set()
 
     async def _play(self) -> None:
         load = asyncio.create_task(self._callers.run())

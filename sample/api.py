@@ -27,9 +27,16 @@ Load it again: the next one may come from another LPAR.</p>
 """
 
 
+class Delay(msgspec.Struct, frozen=True):
+    """PUT /drill/delay."""
+
+    seconds: float
+
+
 class SampleApi:
     def __init__(self, config: SampleConfig) -> None:
         self._config = config
+        self._delay_s = 0.0
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -41,19 +48,33 @@ class SampleApi:
             web.get("/ui/v1", self.page),
             web.get("/ui/v1/", self.page),
             web.get("/ws/v1/echo", self.socket),
+            web.put("/drill/delay", self.delay),
         ]
 
+    async def delay(self, request: web.Request) -> web.Response:
+        """From now on hello and echo answer so many seconds late; no route of the gateway's leads here."""
+        try:
+            delay = msgspec.json.decode(await request.read(), type=Delay)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadInput(f'expected {{"seconds": number}}: {error}') from error
+        if not 0 <= delay.seconds <= MAX_SLOW_S:
+            raise BadInput(f"seconds: expected a number from 0 to {MAX_SLOW_S:g}, got {delay.seconds:g}")
+        self._delay_s = delay.seconds
+        return _json(delay)
+
     async def hello(self, _: web.Request) -> web.Response:
+        await asyncio.sleep(self._delay_s)
         return _json({"service": "sample", "lpar": self._config.lpar, "instance": self._config.instance})
 
     async def echo(self, request: web.Request) -> web.Response:
         body = await request.text()
+        await asyncio.sleep(self._delay_s)
         return _json(
             {
                 "lpar": self._config.lpar,
                 "method": request.method,
                 "path": request.path_qs,
-                "headers": [[name, value] for name, value in request.headers.items()],
+                "headers": [[str(name), value] for name, value in request.headers.items()],
                 "body": body,
             }
         )

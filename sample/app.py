@@ -20,7 +20,7 @@ ROUTES = {"api/v1": "/api/v1", "ui/v1": "/ui/v1", "ws/v1": "/ws/v1"}
 
 
 async def run(config: SampleConfig, lifecycle: Lifecycle) -> None:
-    listener = net.listen(config.host, config.port)
+    listener = net.listen(config.listen_host, config.port)
     events = Events(log)
     vitals = Application("sample", config, events, why=list)
     app = web.Application(middlewares=[problem.middleware()])

@@ -1,0 +1,179 @@
+"""The load of a drill: calls that start on time whatever becomes of earlier ones (an open loop).
+
+A share of them is made on new connections, the others on kept ones, because the two meet a dying gateway differently.
+`cache` calls are writes of the drill's own keys; those that were acknowledged are read back at the end.
+
+Latency counts from when a call was due, not from when this process got round to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+import urllib.parse
+
+from launcher.drill.client import Answer, Client, Connection, Cut
+from launcher.drill.evidence import Call, Evidence
+from launcher.drill.scenario import Load
+
+CACHE = "/cachingservice/api/v1/cache"
+CACHE_CALLER = "X-CS-Service-ID: plexmesh-drill\r\n"
+
+READ_BACK_TRIES = 5
+
+
+class Caller:
+    def __init__(self, base: str, load: Load, evidence: Evidence, seed: int) -> None:
+        """`base` is the sysplex address, "http://host:port"."""
+        parts = urllib.parse.urlsplit(base)
+        self._base = base
+        self._client = Client(parts.hostname or "", parts.port or 80)
+        self._load = load
+        self._evidence = evidence
+        self._chance = random.Random(seed)
+        self._zero = time.monotonic()
+        self._stop = asyncio.Event()
+        self._written: dict[str, str] = {}
+        """Acknowledged: key to value."""
+        self._keys, self._mark = 0, f"{time.time():.0f}"
+
+    @property
+    def now(self) -> float:
+        """Seconds since the load began."""
+        return time.monotonic() - self._zero
+
+    async def run(self) -> None:
+        """Until `stop`; returns when every call has ended."""
+        self._zero = time.monotonic()
+        names, weights = list(self._load.calls), list(self._load.calls.values())
+        async with asyncio.TaskGroup() as calls:
+            count = 0
+            while not self._stop.is_set():
+                due = count / self._load.rate
+                await asyncio.sleep(max(due - self.now, 0))
+                name = self._chance.choices(names, weights)[0]
+                calls.create_task(self._call(name, due, new=self._chance.random() < self._load.new))
+                count += 1
+        self._evidence.acknowledged = len(self._written)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def close(self) -> None:
+        self._client.close()
+
+    async def _call(self, name: str, due: float, *, new: bool) -> None:
+        if name == "cache":
+            self._keys += 1
+            key, value = f"drill-{self._mark}-{self._keys}", f"{self._chance.random():.12f}"
+            body = f'{{"key":"{key}","value":"{value}"}}'
+            call = await self._try("POST", CACHE, body, due, new=new, fields=CACHE_CALLER)
+            if call.kind == "ok":
+                self._written[key] = value
+        else:
+            method, path = name.split(" ", 1)
+            body = '{"drill":1}' if method in ("POST", "PUT", "PATCH") else ""
+            call = await self._try(method, path, body, due, new=new)
+        self._evidence.calls.append(call)
+
+    async def _try(self, method: str, path: str, body: str, due: float, *, new: bool, fields: str = "") -> Call:
+        head = self._head(method, path) + fields
+        if new:
+            head += "Connection: close\r\n"
+        if body:
+            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        connection: Connection | None = None if new else self._client.kept()
+        begun, age_s, carried, gateway = time.monotonic(), 0.0, 0, ""
+        try:
+            async with asyncio.timeout(self._load.timeout_s):
+                if connection is None:
+                    connection = await self._client.connect()
+                else:
+                    age_s, carried, gateway = begun - connection.made, connection.carried, connection.gateway
+                answer = await connection.call((head + "\r\n").encode(), body.encode())
+        except (Cut, TimeoutError) as error:
+            if connection is not None:
+                connection.close()
+            why = str(error) if isinstance(error, Cut) else f"no answer in {self._load.timeout_s:g} s"
+            return self._said(due, method, path, None, why, age_s, carried, gateway)
+        self._client.give_back(connection, answer)
+        return self._said(due, method, path, answer, _why(answer), age_s, carried, connection.gateway)
+
+    def _said(
+        self,
+        due: float,
+        method: str,
+        path: str,
+        answer: Answer | None,
+        why: str,
+        age_s: float,
+        carried: int,
+        gateway: str,
+    ) -> Call:
+        good = answer is not None and answer.status < 400
+        return Call(
+            at=due,
+            took_s=max(self.now - due, 0.0),
+            method=method,
+            url=f"{self._base}{path}",
+            kind="cut" if answer is None else "ok" if good else "error",
+            status=answer.status if answer else None,
+            why="" if good else why,
+            age_s=age_s,
+            carried=carried,
+            gateway=gateway,
+            served=_served(answer.path) if answer else "",
+            path=answer.path if answer else "",
+        )
+
+    # --- afterwards
+
+    async def read_back(self) -> None:
+        """Ask for every acknowledged write; what is not there, or is another value, is lost."""
+        for key, value in self._written.items():
+            found = await self._read(key)
+            if found is None:
+                self._evidence.unread += 1
+            elif found.status != 200 or value.encode() not in found.body:
+                self._evidence.lost.append(key)
+
+    async def forget(self) -> None:
+        """Take the drill's own entries out of the cache."""
+        await self._ask("DELETE", CACHE)
+
+    async def _read(self, key: str) -> Answer | None:
+        """None: nobody said whether it is there."""
+        for _ in range(READ_BACK_TRIES):
+            answer = await self._ask("GET", f"{CACHE}/{key}")
+            if answer is not None and answer.status in (200, 404):
+                return answer
+            await asyncio.sleep(0.2)
+        return None
+
+    async def _ask(self, method: str, path: str) -> Answer | None:
+        head = f"{self._head(method, path)}{CACHE_CALLER}\r\n"
+        try:
+            async with asyncio.timeout(self._load.timeout_s):
+                connection = self._client.kept() or await self._client.connect()
+                answer = await connection.call(head.encode(), b"")
+        except (Cut, TimeoutError):
+            return None
+        self._client.give_back(connection, answer)
+        return answer
+
+    def _head(self, method: str, path: str) -> str:
+        host = f"{self._client.host}:{self._client.port}"
+        return f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: plexmesh-drill\r\n"
+
+
+def _served(path: str) -> str:
+    """The LPAR of the instance in "LPAR1/gateway > LPAR2/sample…; tries=1"; empty when the gateway itself answered."""
+    _, arrow, instance = path.partition(" > ")
+    return instance.partition("/")[0] if arrow else ""
+
+
+def _why(answer: Answer) -> str:
+    """The first line of what it says, cut short."""
+    text = answer.body.decode("utf-8", "replace").strip()
+    return text.splitlines()[0][:300] if text else f"status {answer.status} without a body"
