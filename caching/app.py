@@ -47,7 +47,7 @@ async def run(config: CachingConfig, lifecycle: Lifecycle) -> None:
     oversize_status = settings.oversize_status(config.compat)
     for note in choice.notes:
         log.warning("config.note", extra={"fields": {"note": note}})
-    listener = net.listen(config.host, config.port)
+    listener = net.listen(config.listen_host, config.port)
     events = Events(log)
     vitals = Application(
         "caching", config, events, why=lambda: storage.why(), parts=lambda: health.parts(storage, identity)

@@ -59,7 +59,7 @@ TOLD_S = 1.0
 
 async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     onboarding = Onboarding(prefix.parse(config.service_id_prefix_replacer))
-    listener = net.listen(config.host, config.port)
+    listener = net.listen(config.listen_host, config.port)
     events = Events(log)
     keys = KeyFile(config.data / "volume" / "gossip.key", config.keys_s, events)
     verifier = Verifier(lambda: keys.ring, secrets.token_bytes(32))

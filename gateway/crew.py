@@ -19,6 +19,7 @@ Not here: one worker's process (`child`), what is inside of it (`worker`).
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
@@ -36,6 +37,7 @@ from gateway.report import Report
 from gateway.snapshot import EMPTY, Snapshot
 from gateway.sticky_records import StickyRecords
 from gateway.watch import Watch
+from shared import vipa
 from shared.errors import ConfigError, Conflict, Unavailable
 from shared.events import Events
 from shared.lifecycle import Lifecycle
@@ -78,7 +80,7 @@ class Crew:
         self._watch = Watch(config, self._past, events, self._publish)
         self._records = StickyRecords(config, self._past, lambda: self._snapshots[-1], self._lead)
         self._snapshots: deque[Snapshot] = deque([EMPTY], SNAPSHOTS)
-        self._place: Place = "in"
+        self._place: Place = "out" if vipa.held(config.data / config.lpar / "run", os.environ) else "in"
         self._turn = asyncio.Lock()
         """Held while a worker is exchanged for a new one."""
         self._questions = 0
@@ -89,7 +91,8 @@ class Crew:
     # --- up
 
     async def start(self, lifecycle: Lifecycle, inner: Inner) -> None:
-        listen(self.config.host, self.config.port).close()  # plainly: what workers share hides that somebody is there
+        # plainly: what workers share hides that somebody is there
+        listen(self.config.listen_host, self.config.port).close()
         self._lifecycle = lifecycle
         self._own = inner.listen()
         lifecycle.spawn("watch", self._watch.run)

@@ -447,7 +447,13 @@ class Downstream(asyncio.Protocol):
         self._relayed = self.exchange.relay.moved_bytes
         self.deadline = now + self._config.half_closed_s
 
-    # --- the end of the gateway
+    # --- the end of the gateway, or of its place on the sysplex address
+
+    def let_go(self, address: tuple[str, int]) -> None:
+        """If it came to that address, its next call on this connection is the last one."""
+        with contextlib.suppress(OSError):
+            if self._sock.getsockname()[:2] == address:
+                self.requests_left = min(self.requests_left, 1)
 
     def rest_is_over(self) -> bool:
         """While draining: close a connection at rest; False when an exchange is under way."""

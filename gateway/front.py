@@ -80,7 +80,7 @@ class Front:
     def open(self, *, shared: bool = False) -> None:
         """The own port; `shared` by several processes. Raises AddressInUse or ConfigError."""
         if self._listener is None and not self._leaving:
-            self._listener = Listener(self.path, listen(self.config.host, self.config.port, reuse_port=shared))
+            self._listener = Listener(self.path, listen(self.config.listen_host, self.config.port, reuse_port=shared))
 
     def _publish(self, snapshot: Snapshot) -> None:
         self.path.adopt(snapshot)
@@ -92,7 +92,7 @@ class Front:
     async def place(self, wanted: Place) -> None:
         self._wanted = wanted
         if wanted == "out":
-            self.vipa.leave()
+            await self.vipa.let_go()
         elif self.whole.is_set() and not self._leaving:
             self.vipa.enter()
 

@@ -40,7 +40,7 @@ class Listener:
     def __init__(self, path: DataPath, sock: socket.socket) -> None:
         self._path = path
         self._sock = sock
-        self._port: int = sock.getsockname()[1]
+        self.address: tuple[str, int] = sock.getsockname()[:2]
         self._loop = asyncio.get_running_loop()
         self._starting: set[asyncio.Task[object]] = set()
         self._paused: asyncio.TimerHandle | None = None
@@ -101,7 +101,7 @@ class Listener:
 
     async def _serve(self, sock: socket.socket, peer: str) -> None:
         try:
-            await self._loop.connect_accepted_socket(lambda: Downstream(self._path, sock, peer, self._port), sock)
+            await self._loop.connect_accepted_socket(lambda: Downstream(self._path, sock, peer, self.address[1]), sock)
         except OSError as error:
             sock.close()
             log.info("connection.lost", extra={"fields": {"why": str(error)}})

@@ -2,7 +2,8 @@
 
 Each owns a socket there; the kernel spreads new connections over those that are open, and forgets a dead process's at
 once. A gateway is *in* only while it is ready, and leaves or comes back when told (drain, quiesce, hot standby).
-Leaving keeps the connections it has. An address that cannot be had is tried again every second, until told to leave.
+Connections it has then stay until their next call is answered. An address that cannot be had is tried again every
+second, until told to leave.
 """
 
 from __future__ import annotations
@@ -67,6 +68,14 @@ class Vipa:
         self._listener.close()
         self._left, self._listener = self._listener, None
         self._events.emit("vipa.out", address=self.address)
+
+    async def let_go(self) -> None:
+        """Leave; and whoever came this way has one call left, whose answer says `Connection: close`."""
+        self.leave()
+        await self.settled()
+        if self._left is not None:
+            for client in self._path.clients:
+                client.let_go(self._left.address)
 
     async def settled(self) -> None:
         """Whoever was accepted last before leaving is being served."""

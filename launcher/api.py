@@ -1,6 +1,8 @@
 """One LPAR's launcher over HTTP.
 
-    GET  /v1/lpar                            the LPAR and its components
+    GET  /v1/lpar                            the LPAR and its components, with what they use
+    POST /v1/command                         {"command": "DISP"}: Zowe's words (`launcher.command`); {"messages": […]}
+    POST /v1/reload                          plexmesh.yaml is read again; it holds from a component's next start
     POST /v1/components/{name}/{action}      kill, pause, resume, stop, start, reload: answers when it is done
 
 Orders must be `application/json` and must not come from a web page: a form cannot send that type without asking first,
@@ -9,29 +11,52 @@ and browsers put an Origin on every POST, so neither a foreign page nor one behi
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from launcher.command import Operator
 from launcher.states import action
 from launcher.supervisor import Supervisor
 from shared.application import Application
-from shared.errors import Forbidden
+from shared.errors import BadInput, Forbidden
 from shared.problem import middleware
 
 
+class Ordered(msgspec.Struct, frozen=True):
+    command: str
+
+
 class LauncherApi:
-    def __init__(self, supervisor: Supervisor) -> None:
+    def __init__(self, supervisor: Supervisor, operator: Operator, reload: Callable[[], None]) -> None:
+        """`reload` raises ConfigError."""
         self._supervisor = supervisor
+        self._reload = reload
+        self._operator = operator
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/v1/lpar", self.lpar),
+            web.post("/v1/command", self.command),
+            web.post("/v1/reload", self.reload),
             web.post("/v1/components/{name}/{action}", self.order),
         ]
 
     async def lpar(self, _: web.Request) -> web.Response:
         return answer(self._supervisor.report())
+
+    async def command(self, request: web.Request) -> web.Response:
+        try:
+            ordered = msgspec.json.decode(await request.read(), type=Ordered)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadInput(f'expected {{"command": "START(component)"}}: {error}') from error
+        return answer({"messages": await self._operator.answer(ordered.command)})
+
+    async def reload(self, _: web.Request) -> web.Response:
+        self._reload()
+        return answer({"reloaded": True})
 
     async def order(self, request: web.Request) -> web.Response:
         order = action(request.match_info["action"])

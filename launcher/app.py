@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -11,10 +12,13 @@ from pathlib import Path
 from aiohttp import web
 
 import plexmesh
-from launcher import place
+from launcher import orphans, place
 from launcher.api import LauncherApi, application
+from launcher.command import Operator
 from launcher.config import LauncherConfig
-from launcher.spec import specs
+from launcher.joblog import JobLog
+from launcher.logfile import LogFile
+from launcher.spec import MAX_COMPONENTS, ComponentSpec, component_mark, specs
 from launcher.supervisor import Supervisor
 from shared import log, plexfile
 from shared.application import Application
@@ -23,6 +27,7 @@ from shared.errors import ConfigError, nearest
 from shared.events import Events
 from shared.lifecycle import Lifecycle
 from shared.net import listen
+from shared.plexfile import Plexfile
 
 
 async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> None:
@@ -33,31 +38,89 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
     if config.lpar not in file.lpars and "PLEXMESH_HOST" not in environ:
         raise ConfigError(f"{file.path}: there is no LPAR {config.lpar}{nearest(config.lpar, file.lpars)}")
     port = file.port("launcher", config.lpar)
-    sock = listen(config.host, port)
+    sock = listen(config.listen_host, port)
     events = Events(logging.getLogger("plexmesh.launcher"))
-    supervisor = Supervisor(
-        specs(file, config), config, place.make_lpar_folder(config.data, config.lpar), events, lifecycle
-    )
+    folder = place.make_lpar_folder(config.data, config.lpar)
+    joblog = JobLog(LogFile(folder / "logs" / "plexmesh.log", config.log_bytes), events)
+    ending = Ending(lifecycle)
+    url = f"http://{config.host}:{port}"
+    supervisor = Supervisor(_checked(file, config, joblog, folder), config, folder, joblog, lifecycle, url)
+    operator = Operator(config.lpar, supervisor, ending.order)
+
+    def reload() -> None:
+        """Raises ConfigError, with nothing changed."""
+        again = plexfile.read(file.path)
+        known = config.lpar in again.lpars
+        discovery = again.discovery_urls(config.lpar) if known else config.discovery
+        supervisor.adopt(specs(again, dataclasses.replace(config, discovery=discovery)))
+        joblog.say("launcher.reloaded", file=str(file.path))
+
+    def reload_if_it_can_be() -> None:
+        try:
+            reload()
+        except ConfigError as error:
+            joblog.say("launcher.not_reloaded", why=str(error))
+
     about = Application("launcher", config, events, lambda: _why_not(supervisor))
     runner = web.AppRunner(
-        application(LauncherApi(supervisor).routes(), about), access_log=None, handle_signals=False, shutdown_timeout=1
+        application(LauncherApi(supervisor, operator, reload).routes(), about),
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=1,
     )
     service = plexmesh.Service(
         "launcher", port=port, host=config.host, lpar=config.lpar, discovery=config.discovery, drain_s=0
     )
     try:
+        if strays := await orphans.end_strays(component_mark(config)):
+            joblog.say("launcher.strays", count=strays)
         supervisor.start()
+        lifecycle.on_hangup(reload_if_it_can_be)
         await runner.setup()
         await web.SockSite(runner, sock).start()
         await service.start()
         await lifecycle.stopped()
     finally:
+        if not ending.ordered:
+            joblog.say("launcher.ending")
         leaving = asyncio.create_task(service.stop())  # while discovery still answers
         await supervisor.stop()
         await leaving
         await runner.cleanup()
+        if ending.ordered:
+            joblog.say("launcher.ended")
+
+
+class Ending:
+    """How the launcher comes to its end: a signal, or the operator's order."""
+
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        self._lifecycle = lifecycle
+        self.ordered = False
+
+    def order(self) -> None:
+        self.ordered = True
+        self._lifecycle.stop()
+
+
+def _checked(file: Plexfile, config: LauncherConfig, joblog: JobLog, folder: Path) -> list[ComponentSpec]:
+    """What is to be run. Raises ConfigError, which the job log has too."""
+    joblog.note("launcher.begun")
+    joblog.note("launcher.config", file=str(file.path))
+    joblog.note("launcher.lpar", lpar=config.lpar, sysplex=config.sysplex, address=config.host)
+    try:
+        found = specs(file, config)
+    except ConfigError as error:
+        count = len(file.enabled(config.lpar))
+        event = "nothing_to_start" if not count else "too_many" if count > MAX_COMPONENTS else "config_invalid"
+        joblog.note(f"launcher.{event}", why=str(error))
+        raise
+    joblog.note("launcher.config_valid")
+    joblog.note("launcher.prepared", folder=str(folder))
+    joblog.note("launcher.components", components=", ".join(spec.name for spec in found))
+    return found
 
 
 def _why_not(supervisor: Supervisor) -> list[str]:
-    lpar = supervisor.report()
+    lpar = supervisor.states()
     return [f"{each.name} is {each.state}" for each in lpar.components if each.state != "ready"]

@@ -8,6 +8,7 @@ An error is one line on standard error. Heavy imports stand inside the commands 
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import sys
@@ -23,6 +24,7 @@ from shared.command import DONE, NOT_AS_WANTED, exit_code, said
 from shared.errors import ConfigError, NotFound, PlexmeshError, Unavailable, nearest
 
 if TYPE_CHECKING:
+    from launcher.compose import Compose
     from launcher.control import Control
     from shared import wire
 
@@ -43,6 +45,13 @@ WANTED: dict[str, tuple[wire.ComponentState, ...]] = {
 data_option = click.option("--data", metavar="DIR", help="Data folder (PLEXMESH_DATA, else the nearest .plexmesh).")
 config_option = click.option(
     "--config", metavar="FILE", help="Default: PLEXMESH_CONFIG, else the nearest plexmesh.yaml."
+)
+compose_option = click.option(
+    "--compose",
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE]",
+    help="The sysplex in containers of that compose file; default: the nearest compose.yaml.",
 )
 gateway_option = click.option("--gateway", metavar="URL", help="Ask that one; default: one of the sysplex here.")
 
@@ -111,10 +120,17 @@ def down(data: str | None) -> int:
 
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
+@compose_option
 @data_option
-def status(as_json: bool, data: str | None) -> int:
+def status(as_json: bool, compose: str | None, data: str | None) -> int:
     """Show every LPAR and component; exit code 0 when all are ready."""
-    found, body = _control(_holder(place.data_folder(data))).status()
+    if compose is None:
+        found, body = _control(_holder(place.data_folder(data))).status()
+    else:
+        import msgspec
+
+        found = _compose(compose).status()
+        body = msgspec.json.encode(found)
     if as_json:
         click.echo(body)
     else:
@@ -144,6 +160,85 @@ def demo(data: str | None, config: str | None) -> int:
     return run_lifecycle(Demo(file, folder, place.program(folder)).run)
 
 
+@cli.command("drill")
+@click.argument("names", nargs=-1, metavar="[DRILL | FILE]...")
+@click.option("--list", "listing", is_flag=True, help="Show the drills there are.")
+@click.option("--target", type=click.Choice(["local", "compose"]), default="local", help="What is broken.")
+@click.option("--own", is_flag=True, help="Start a sysplex for it, also where one is running.")
+@click.option("--control/--no-control", default=True, help="Beside it the model of what Zowe documents.")
+@click.option("--behaviour", type=click.Choice(["plexmesh", "zowe"]), default="plexmesh", help="zowe: the model only.")
+@click.option("--speed", type=click.FloatRange(1, 100), default=10.0, help="Of the model's timers.")
+@click.option("--without", metavar="GUARD,...", default="", help="Beside it plexmesh without each of these.")
+@click.option("--load", type=click.Choice(["own", "external"]), default="own", help="external: your own tool's.")
+@click.option("--rate", type=click.FloatRange(1, 5000), metavar="N", help="Calls a second instead of the drill's.")
+@click.option("--seed", type=int, default=1, help="Of what is left to chance.")
+@click.option("--report", metavar="DIR", help="Where the reports go; default: drills in the data folder.")
+@click.option("--json", "as_json", is_flag=True, help="Only print where the reports are, for machines.")
+@data_option
+@config_option
+def drill_command(
+    names: tuple[str, ...],
+    listing: bool,
+    target: str,
+    own: bool,
+    control: bool,
+    behaviour: str,
+    speed: float,
+    without: str,
+    load: str,
+    rate: float | None,
+    seed: int,
+    report: str | None,
+    as_json: bool,
+    data: str | None,
+    config: str | None,
+) -> int:
+    """Break something on purpose under load, and say whether what is promised held.
+
+    DRILL is one of ours (--list) or `all`, FILE one of yours. It is done to the sysplex that runs here, or to one of
+    its own.
+    Exit code 0 when everything was as expected.
+    """
+    from launcher.drill import scenario as drills
+
+    if listing or not names:
+        for each in map(drills.load, drills.names()):
+            only = "" if target in each.targets else f" (--target {each.targets[0]})"
+            click.echo(f"{each.name:20}{each.title}{only}")
+        return DONE
+    known = [drills.load(name) for name in (drills.names() if names == ("all",) else names)]
+    scenarios = [each for each in known if target in each.targets] if names == ("all",) else known
+
+    from launcher.compose import Compose
+    from launcher.drill.session import Options, Session
+    from shared import plexfile
+    from shared.lifecycle import run as run_lifecycle
+
+    folder = place.data_folder(data)
+    place.make_data_folder(folder)
+    program = place.program(folder)
+    options = Options(
+        target=target,
+        own=own,
+        control=control,
+        behaviour=behaviour,
+        speed=speed,
+        without=tuple(each for each in without.split(",") if each),
+        external=load == "external",
+        rate=rate,
+        seed=seed,
+        folder=Path(report) if report else folder / "drills",
+        command=program.command(" ".join(("drill", *sys.argv[2:]))),
+        as_json=as_json,
+    )
+    session = Session(plexfile.read(place.config_file(config)), folder, options, Compose)
+    code = run_lifecycle(lambda lifecycle: session.run(lifecycle, scenarios))
+    if as_json:
+        for done, path in session.reports:
+            click.echo(json.dumps({"drill": done.scenario, "passed": done.passed, "report": str(path)}))
+    return code
+
+
 @cli.command(context_settings={"ignore_unknown_options": True})
 @click.option("--lpar", required=True, envvar="PLEXMESH_LPAR", metavar="LPAR", help="Which LPAR of the file.")
 @data_option
@@ -152,7 +247,7 @@ def demo(data: str | None, config: str | None) -> int:
 def run(lpar: str, data: str | None, config: str | None, settings: tuple[str, ...]) -> int:
     """Run one LPAR's launcher in the foreground, as a container does.
 
-    SETTINGS are the launcher's own, such as --stop-s 5.
+    SETTINGS are the launcher's own, such as --stop-s 5, or --components gateway,discovery to run only these.
     """
     folder = place.data_folder(data)
     environ = dict(os.environ) | {"PLEXMESH_CONFIG": str(place.config_file(config))}
@@ -212,8 +307,11 @@ def _order(action: str, help: str) -> None:
     @cli.command(action, help=help)
     @click.argument("lpar")
     @click.argument("component", required=False)
+    @compose_option
     @data_option
-    def order(lpar: str, component: str | None, data: str | None) -> int:
+    def order(lpar: str, component: str | None, compose: str | None, data: str | None) -> int:
+        if compose is not None:
+            return _order_in_container(_compose(compose), lpar, component, action)
         control = _control(_holder(place.data_folder(data)))
         done: Any
         if component is None:
@@ -229,6 +327,16 @@ def _order(action: str, help: str) -> None:
         return said(f"{name}: {', '.join(missing)}", NOT_AS_WANTED)
 
 
+def _order_in_container(compose: Compose, lpar: str, component: str | None, action: str) -> int:
+    if component is None:
+        compose.order(lpar, action)
+    else:
+        compose.order_component(lpar, component, action)
+    name = f"{lpar.upper()} {(component or '').lower()}".rstrip()
+    click.echo(f"{name}: {'killed' if action == 'kill' else WANTED[action][0]}")
+    return DONE
+
+
 _order("kill", "Kill every process of an LPAR with SIGKILL, or one component (its launcher starts that again).")
 _order("pause", "Freeze an LPAR or one component (SIGSTOP); a frozen gateway is fenced.")
 _order("resume", "Let a paused LPAR or component go on.")
@@ -236,14 +344,85 @@ _order("stop", "Stop an LPAR or one component in order; it stays stopped.")
 _order("start", "Start an LPAR or one component again; returns when it is ready.")
 
 
+def _distribute(action: str, help: str) -> None:
+    @cli.command(action, help=help)
+    @click.argument("lpar")
+    @data_option
+    def order(lpar: str, data: str | None) -> int:
+        done = getattr(_control(_holder(place.data_folder(data))), action)(lpar)
+        click.echo(f"{lpar.upper()}: {action}d; on the sysplex address: {', '.join(done.active) or 'nobody'}")
+        return DONE
+
+
+_distribute("quiesce", "Take an LPAR's gateway off the sysplex address; everything in it keeps running.")
+_distribute("activate", "Let a quiesced LPAR have calls again; with hot standby, make it the active one.")
+
+
+@cli.command("restart")
+@click.argument("names", nargs=-1, metavar="[LPAR] [COMPONENT]")
+@click.option("--rolling", is_flag=True, required=True, help="One instance at a time, without failing a call.")
+@click.option("--force", is_flag=True, help="Also what nobody else can stand in for: calls fail meanwhile.")
+@data_option
+def restart(names: tuple[str, ...], rolling: bool, force: bool, data: str | None) -> int:
+    """Restart everything, an LPAR, a component in all LPARs, or in one: drained, stopped, started, seen by all, next.
+
+    Where an instance does not come back, it ends there and says how to go on (exit code 1).
+    """
+    if len(names) > 2:
+        raise click.UsageError("give an LPAR, a component, or an LPAR and a component")
+    control = _control(_holder(place.data_folder(data)))
+    lpar, component = names if len(names) == 2 else (None, None)
+    if len(names) == 1:
+        known = {each.id for each in control.status()[0].lpars}
+        lpar, component = (names[0], None) if names[0].upper() in known else (None, names[0])
+    for line in control.restart_rolling(lpar, component, force=force):
+        click.echo(line)
+    return DONE
+
+
+@cli.command("modify")
+@click.argument("lpar")
+@click.argument("command")
+@data_option
+@config_option
+def modify(lpar: str, command: str, data: str | None, config: str | None) -> int:
+    """Give an LPAR's launcher a command in Zowe's words: START(gateway), STOP(gateway), DISP, or STOP for all of it.
+
+    Of the sysplex that runs here, else of the LPAR that the file names, as `run` has started it.
+    """
+    from launcher.control import Control
+
+    messages = Control(_launcher(lpar.upper(), place.data_folder(data), config)).command(command)
+    for message in messages:
+        click.echo(message)
+    return DONE if messages[-1].split(" ", 1)[0].endswith("I") else NOT_AS_WANTED
+
+
+def _launcher(lpar: str, data: Path, config: str | None) -> str:
+    """The URL of that LPAR's launcher. Raises NotFound."""
+    from shared import plexfile
+
+    if (holder := lock.holder(data)) is not None:
+        urls = {each.id: each.launcher for each in _control(holder).status()[0].lpars}
+    else:
+        file = plexfile.read(place.config_file(config))
+        urls = {each.id: f"http://{each.hostname}:{file.port('launcher', each.id)}" for each in file.lpars.values()}
+    if not (url := urls.get(lpar)):
+        raise NotFound(f"there is no LPAR {lpar}{nearest(lpar, urls)}")
+    return url
+
+
 @cli.command("reload")
-@click.argument("names", nargs=-1, required=True, metavar="[LPAR] COMPONENT")
+@click.argument("names", nargs=-1, metavar="[[LPAR] COMPONENT]")
 @data_option
 def reload(names: tuple[str, ...], data: str | None) -> int:
-    """Let a gateway go on with new workers and its configuration as it is now, without losing a call.
+    """Read plexmesh.yaml again: a new LPAR is started, settings hold from a component's next start.
 
+    With COMPONENT: let a gateway go on with new workers and its configuration as it is now, without losing a call.
     Without LPAR: in all of them, one after the other; where it fails, the rest stay as they are.
     """
+    if not names:
+        return _reload_file(_control(_holder(place.data_folder(data))))
     if len(names) > 2:
         raise click.UsageError("give an LPAR and a component, or a component")
     control = _control(_holder(place.data_folder(data)))
@@ -252,6 +431,17 @@ def reload(names: tuple[str, ...], data: str | None) -> int:
     for lpar in lpars:
         control.order_component(lpar, component, "reload")
         click.echo(f"{lpar} {component}: reloaded")
+    return DONE
+
+
+def _reload_file(control: Control) -> int:
+    adopted = control.reload()
+    for name in adopted.added:
+        click.echo(f"{name}: starting")
+    for name in adopted.dropped:
+        click.echo(f"{name}: no longer in the file; it goes on until it is stopped")
+    if not adopted.added and not adopted.dropped:
+        click.echo("read again; settings hold from each component's next start")
     return DONE
 
 
@@ -355,6 +545,13 @@ def _control(holder: lock.Holder) -> Control:
     from launcher.control import Control
 
     return Control(holder.url)
+
+
+def _compose(file: str) -> Compose:
+    """Raises ConfigError."""
+    from launcher.compose import Compose
+
+    return Compose(Path(file) if file else None)
 
 
 def _down(data: Path) -> str:

@@ -1,8 +1,8 @@
 """One component: performs what its restart core decides, on a real process.
 
 A task runs from an operator's start to its end for good (stopped or failed): start the process, ask it whether it is
-ready, wait for its end, let the core decide, wait, again. Orders change the core's state and signal the process; they
-return when their effect is there.
+ready and, when it is silent, whether it lives, wait for its end, let the core decide, wait, again. Orders change the
+core's state and signal the process; they return when their effect is there.
 
 Not here: the rule (`launcher.restart`), several of them (`launcher.supervisor`).
 """
@@ -14,21 +14,21 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 
 import aiohttp
 
 import plexmesh
-from launcher import readiness, reloading
+from launcher import orphans, readiness, reloading
 from launcher.config import LauncherConfig
+from launcher.joblog import JobLog
 from launcher.logfile import LogFile
-from launcher.messages import told
+from launcher.pids import Pid
 from launcher.process import NotStarted, Process
 from launcher.restart import CONFIGURATION, Decision, GiveUp, RestartAfter, Restarts
-from launcher.spec import ComponentSpec
+from launcher.spec import ComponentSpec, component_mark
 from shared import wire
 from shared.child import ending
-from shared.events import Events
 from shared.lifecycle import Lifecycle
 
 READY_WITHIN_S = 30.0
@@ -38,6 +38,8 @@ READY_WITHIN_S = 30.0
 DRAIN_S = 1.0
 """Between a registered component's leaving the registry and SIGTERM: calls under way end, gateways have heard of it."""
 
+Turn = Callable[[], Coroutine[None, None, None]]
+
 
 class Component:
     def __init__(
@@ -45,24 +47,28 @@ class Component:
         spec: ComponentSpec,
         config: LauncherConfig,
         log: LogFile,
-        events: Events,
+        joblog: JobLog,
         lifecycle: Lifecycle,
         session: aiohttp.ClientSession,
-        on_process: Callable[[], None],
+        on_change: Callable[[], None],
     ) -> None:
-        """`on_process` is called when its process has begun or ended."""
-        self.spec = spec
-        self.restarts = Restarts(spec.intervals_s, spec.min_uptime_s, exit_2_is_final=spec.built_in)
+        """`on_change` is called when its state has changed, or its process has begun or ended."""
+        self.spec = self._next_spec = spec
+        self.restarts = Restarts(
+            spec.intervals_s, spec.min_uptime_s, hung_after=spec.hung_after, exit_2_is_final=spec.built_in
+        )
         self.process: Process | None = None
         self.why: list[str] = []
+        self.killed = False
+        """Whether it did not stop within the grace when it was told to."""
         self.host = spec.hosts[0]
         self._registration: plexmesh.Service | None = None
         self._config = config
         self._log = log
-        self._events = events
+        self._joblog = joblog
         self._lifecycle = lifecycle
         self._session = session
-        self._on_process = on_process
+        self._on_change = on_change
         self._task: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
 
@@ -70,13 +76,34 @@ class Component:
     def wanted(self) -> bool:
         return self.restarts.state not in ("stopped", "failed")
 
+    @property
+    def grace_s(self) -> float:
+        return self._config.stop_s
+
+    @property
+    def ready(self) -> bool:
+        return self.restarts.state == "ready"
+
+    @property
+    def tried(self) -> bool:
+        """Whether its process has been started since the launcher began, or it is not to be."""
+        return self.process is not None or not self.wanted
+
+    @property
+    def leader(self) -> Pid | None:
+        """Its process, the leader of its session, as long as it runs."""
+        return self.process.record if self.process is not None and self.restarts.running else None
+
+    def adopt(self, spec: ComponentSpec) -> None:
+        """Of the same name; it holds from the next start."""
+        self._next_spec = spec
+
     def report(self) -> wire.Component:
         uptime_s = self.restarts.uptime_s(time.monotonic())
-        running = self.process is not None and self.restarts.running
         return wire.Component(
             name=self.spec.name,
             state=self.restarts.state,
-            pid=self.process.pid if self.process and running else None,
+            pid=self.leader.pid if self.leader else None,
             uptime_s=None if uptime_s is None else round(uptime_s, 1),
             restarts=self.restarts.restarts,
             url=f"http://{self.host}:{self.spec.port}",
@@ -85,11 +112,12 @@ class Component:
 
     # --- orders
 
-    def begin(self) -> None:
+    def begin(self, turn: Turn | None = None) -> None:
+        """`turn` ends when it is this one's turn to start, which an order does not wait for. Raises Conflict."""
         self.restarts.start()
         self._changed()
         if self._task is None or self._task.done():
-            self._task = self._lifecycle.spawn(f"component {self.spec.name}", self._run)
+            self._task = self._lifecycle.spawn(f"component {self.spec.name}", lambda: self._run(turn))
 
     async def start(self) -> None:
         self.begin()
@@ -104,8 +132,9 @@ class Component:
         if await self._leave_registry():
             await asyncio.sleep(DRAIN_S)
         if not await self.process.stop(self._config.stop_s):
+            self.killed = True
             self._say("component.killing", grace_s=self._config.stop_s)
-        await self._until(lambda: not self.restarts.running)
+        await self.until(lambda: not self.restarts.running)
 
     async def leave(self) -> None:
         """As stop, and nothing when it is not wanted anyway."""
@@ -115,7 +144,7 @@ class Component:
     async def kill(self) -> None:
         process = self._running()
         process.signal(signal.SIGKILL)
-        await self._until(lambda: self.process is not process or not self.restarts.running)
+        await self.until(lambda: self.process is not process or not self.restarts.running)
 
     async def pause(self) -> None:
         process = self._running()
@@ -145,7 +174,9 @@ class Component:
 
     # --- its life
 
-    async def _run(self) -> None:
+    async def _run(self, turn: Turn | None) -> None:
+        if turn is not None:
+            await self._unless_ordered(turn)
         while self.wanted and (self.restarts.running or self._spawn()):
             code = await self._watch(self._running())
             decision = self.restarts.exited(code, time.monotonic())
@@ -155,38 +186,64 @@ class Component:
             if not await self._wanted_after(decision.delay_s):
                 return
 
+    async def _unless_ordered(self, turn: Turn) -> None:
+        orders = self.restarts.orders
+        async with asyncio.TaskGroup() as tasks:
+            waiting = tasks.create_task(turn())
+            waiting.add_done_callback(lambda _: self._changed())
+            await self.until(lambda: waiting.done() or self.restarts.orders != orders)
+            waiting.cancel()
+
     def _spawn(self) -> bool:
         self._log.last.clear()
+        self.killed = False
+        self.spec = self._next_spec
+        self.restarts.configure(self.spec.intervals_s, self.spec.min_uptime_s, self.spec.hung_after)
         try:
             self.process = Process(self.spec.command, self.spec.environ, self._line, self.spec.folder)
         except NotStarted as error:
             reason = self.restarts.not_started(str(error)).reason
             self.why = [reason]
-            self._say("component.not_started", why=str(error))
+            self._say("component.not_restarted" if self.restarts.restarts else "component.not_started", why=str(error))
             self._changed()
             return False
         self.restarts.started(time.monotonic())
         self.why = ["started, not heard of yet"]
         self._say("component.started")
-        self._on_process()
         self._changed()
         return True
 
     async def _watch(self, process: Process) -> int:
         async with asyncio.TaskGroup() as tasks:
-            asking = tasks.create_task(self._ask())
+            asking = tasks.create_task(self._ask(process))
             code = await process.ended()
             asking.cancel()
         await self._leave_registry()
+        if left := await orphans.end(component_mark(self._config, self.spec.name), [process.pid]):
+            self._say("component.left", count=left)
         return code
 
-    async def _ask(self) -> None:
+    async def _ask(self, process: Process) -> None:
         while True:
             if self.restarts.state != "paused":
-                self._answered(await self._why_not())
+                why = await self._why_not()
+                self._answered(why)
+                if (why == [readiness.SILENT] or not self.spec.tells_ready) and await self._hangs():
+                    self._say("component.hung", times=self.restarts.hung_after)
+                    process.signal(signal.SIGKILL)
+                    return
             running_s = self.restarts.uptime_s(time.monotonic()) or 0.0
             ready = self.restarts.state in ("ready", "paused")
             await self._news_within(readiness.pause_s(ready, running_s, self._config.probe_s))
+
+    async def _hangs(self) -> bool:
+        """Ask for a sign of life until there is one, or has been none for too long."""
+        sign = False
+        while self.spec.live_path and self.restarts.owes_sign_of_life and not sign:
+            sign = await readiness.lives(self._session, f"http://{self.host}:{self.spec.port}{self.spec.live_path}")
+            if self.restarts.lives(sign):
+                return True
+        return False
 
     async def _why_not(self) -> list[str]:
         """The reasons for not being ready. One of somebody else's is ready when its port answers."""
@@ -252,7 +309,6 @@ class Component:
             case _:
                 self.why = []
                 self._say("component.stopped")
-        self._on_process()
         self._changed()
 
     async def _wanted_after(self, delay_s: float) -> bool:
@@ -268,27 +324,29 @@ class Component:
     def _changed(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
+        self._on_change()
 
     async def _news_within(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._news.wait()
 
-    async def _until(self, condition: Callable[[], bool]) -> None:
+    async def until(self, condition: Callable[[], bool]) -> None:
         while not condition():
             await self._news.wait()
 
     async def _settled(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(READY_WITHIN_S):
-                await self._until(lambda: self.restarts.state != "starting")
+                await self.until(lambda: self.restarts.state != "starting")
 
     def _say(self, event: str, **values: object) -> None:
         pid = self.process.pid if self.process else None
-        self._events.emit(event, **told(event, component=self.spec.name, pid=pid, **values))
+        self._joblog.say(event, component=self.spec.name, pid=pid, **values)
 
     def _line(self, line: bytes) -> None:
         self._log.write(line)
+        self._joblog.pass_on(line)
         if self._config.echo:
             with contextlib.suppress(OSError):
                 sys.stdout.buffer.write(line + b"\n")

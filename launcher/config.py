@@ -16,6 +16,12 @@ class LauncherConfig(ServiceConfig):
     probe_s: float = setting(
         3.0, "seconds between readiness probes of a ready component; low costs CPU when idle, high shows a fault late"
     )
+    after_s: float = setting(
+        60.0, "seconds a component waits for those it is to start after; then it starts anyway, and that is said"
+    )
+    components: tuple[str, ...] = setting(
+        (), "run only these, as where a container runs one component; none: all that are enabled"
+    )
     log_bytes: int = setting(
         5_000_000, "size at which a component's log file is set aside (one older file is kept); low loses history"
     )

@@ -10,17 +10,28 @@ from shared.events import Event, Events
 Tell = Callable[[str, str], None]
 """Show people a state change: the LPAR (or ""), the text."""
 
-FOLLOW_UP = {"lpar.killed": "start", "lpar.lost": "start", "lpar.stopped": "start", "lpar.paused": "resume"}
+FOLLOW_UP = {
+    "lpar.killed": "start",
+    "lpar.lost": "start",
+    "lpar.stopped": "start",
+    "lpar.paused": "resume",
+    "lpar.quiesced": "activate",
+}
 """What an operator is told to do next."""
 
 SHOWN = frozenset(
     f"component.{each}"
     for each in (
         "port_moved",
+        "waiting",
+        "not_awaited",
         "not_started",
+        "not_restarted",
         "ready",
         "not_ready",
+        "hung",
         "ended",
+        "left",
         "restarting",
         "given_up",
         "killing",
@@ -37,11 +48,11 @@ class Journal:
         """`command("start LPAR2")` is that order as somebody would type it."""
         self._events = events
         self._tell = tell
-        self._command = command
+        self.command = command
 
     def say(self, event: str, lpar: str = "", **values: object) -> None:
         if event in FOLLOW_UP:
-            values["command"] = self._command(f"{FOLLOW_UP[event]} {lpar}")
+            values["command"] = self.command(f"{FOLLOW_UP[event]} {lpar}")
         fields = told(event, **({"lpar": lpar} if lpar else {}), **values)
         self._events.emit(event, **fields)
         self._tell(lpar, str(fields["text"]))

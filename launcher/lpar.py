@@ -11,6 +11,7 @@ can be known from outside: which recorded processes still exist. A lost LPAR is 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 import time
@@ -21,7 +22,7 @@ from typing import Literal
 import aiohttp
 import msgspec
 
-from launcher import pids
+from launcher import orphans, pids
 from launcher.follow import follow
 from launcher.journal import Journal
 from launcher.logfile import LogFile
@@ -61,14 +62,25 @@ class Lpar:
         self.condition: Condition = "stopped"
         self.code: int | None = None
         """Exit code of its last launcher."""
-        self._addresses = {name: f"http://{self.host}:{file.port(name, lpar)}" for name in file.enabled(lpar)}
-        self._environ = environ
+        self._set(file, environ)
         self._log = LogFile(folder / "logs" / "launcher.log", 5_000_000)
         self._session = session
         self._lifecycle = lifecycle
         self._journal = journal
         self._process: Process | None = None
         self._wanted = False
+
+    def _set(self, file: Plexfile, environ: Mapping[str, str]) -> None:
+        self._addresses = {name: f"http://{self.host}:{file.port(name, self.id)}" for name in file.enabled(self.id)}
+        self._environ = environ
+
+    async def configure(self, file: Plexfile, environ: Mapping[str, str]) -> None:
+        """Its launcher reads the file again; one that does not answer does so when it is started next."""
+        self._set(file, environ)
+        if self.condition == "running":
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
+                async with self._session.post(f"{self.url}/v1/reload", json={}, timeout=ORDER) as response:
+                    await response.read()
 
     # --- orders
 
@@ -212,7 +224,7 @@ class Lpar:
                     why=[*why, "its process has ended"] if gone else why,
                 )
             )
-        return wire.Lpar(id=self.id, state=state, address=self.host, components=components)
+        return wire.Lpar(id=self.id, state=state, address=self.host, components=components, launcher=self.url)
 
     # --- the launcher process
 
@@ -228,8 +240,13 @@ class Lpar:
             following.cancel()
         if self._wanted:
             await self._bury(process)
-            self.condition = "lost"
-            self._journal.say("lpar.lost", self.id, status=ending(self.code))
+            self._wanted = False
+            if self.code == 0:  # an operator's STOP to the launcher itself
+                self.condition = "stopped"
+                self._journal.say("lpar.stopped", self.id)
+            else:
+                self.condition = "lost"
+                self._journal.say("lpar.lost", self.id, status=ending(self.code))
 
     async def _bury(self, process: Process) -> None:
         """Nothing of it is left when this returns. What it started last may be recorded only after the first look."""
@@ -239,6 +256,7 @@ class Lpar:
                 pids.signal_group(each, signal.SIGKILL)
             await process.ended()
             await pids.gone(recorded)
+            await orphans.end("")  # living launchers adopt for themselves: who is ours has come from a dead one
 
     async def _follow(self) -> None:
         """Hand on what its launcher tells, as long as it lives."""

@@ -25,14 +25,19 @@ class Pid(msgspec.Struct, frozen=True):
     """Clock ticks since boot."""
 
 
-def _stat(pid: int) -> tuple[str, int] | None:
-    """State letter and start time; None when there is no such process."""
+def fields(pid: int) -> list[bytes] | None:
+    """/proc/PID/stat from its third field on, the state; None when there is no such process."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()  # the name before it may hold anything, also ")"
+            return file.read().rpartition(b")")[2].split()  # the name before it may hold anything, also ")"
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return fields[0].decode(), int(fields[19])
+
+
+def _stat(pid: int) -> tuple[str, int] | None:
+    """State letter and start time; None when there is no such process."""
+    found = fields(pid)
+    return (found[0].decode(), int(found[19])) if found else None
 
 
 def started(pid: int) -> int | None:
@@ -60,6 +65,20 @@ def signal_group(pid: Pid, number: signal.Signals) -> None:
     if found is None or found[1] == pid.started:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid.pid, number)
+
+
+def signal_one(pid: Pid, number: signal.Signals) -> None:
+    """Signal that process alone; nothing when it has ended, whoever has its number now."""
+    try:
+        descriptor = os.pidfd_open(pid.pid)
+    except ProcessLookupError:
+        return
+    try:
+        if alive(pid):  # of the process the descriptor stands for: its number cannot be given away while it lives
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                signal.pidfd_send_signal(descriptor, number)
+    finally:
+        os.close(descriptor)
 
 
 async def gone(pids: Iterable[Pid]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,20 +40,26 @@ class Plan:
         own = {"PLEXMESH_LAUNCHER_ECHO": "false", "PLEXMESH_UP": f"http://{self.file.address}"}
         return dict(os.environ) | place_variables(self.file, place) | own
 
-    def addresses(self) -> Iterator[tuple[str, int]]:
-        """Everything that will be listened on."""
-        yield self.address
-        yield _split(self.file.vipa)
-        for lpar in self.file.lpars.values():
-            for name in ("launcher", *self.file.enabled(lpar.id)):
-                yield lpar.hostname, self.file.port(name, lpar.id)
+    def addresses(self, lpars: Iterable[str]) -> Iterator[tuple[str, int]]:
+        """Everything that these LPARs will listen on."""
+        for lpar in lpars:
+            for name in ("launcher", *self.file.enabled(lpar)):
+                yield self.file.lpars[lpar].hostname, self.file.port(name, lpar)
 
-    def check_addresses(self) -> None:
+    def check_all_addresses(self) -> None:
+        """As `check_addresses`, `up`'s own and the sysplex address too."""
+        self._check([self.address, _split(self.file.vipa)])
+        self.check_addresses(self.file.lpars)
+
+    def check_addresses(self, lpars: Iterable[str]) -> None:
         """Bind each one plainly once: a gateway's shared socket would hide that somebody else listens there.
 
         Raises ConfigError, naming the sysplex that has the address if it is one.
         """
-        for host, port in self.addresses():
+        self._check(self.addresses(lpars))
+
+    def _check(self, addresses: Iterable[tuple[str, int]]) -> None:
+        for host, port in addresses:
             try:
                 listen(host, port).close()
             except AddressInUse as error:

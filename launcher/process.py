@@ -29,6 +29,9 @@ from shared.errors import PlexmeshError
 LINE_BYTES = 64 * 1024
 """A longer line is cut into several: a program's output never grows our memory."""
 
+unreaped: set[int] = set()
+"""Our own children that somebody waits for: whoever reaps others leaves these alone."""
+
 OnLine = Callable[[bytes], None]
 """Called with each line of standard output and standard error, without its end."""
 
@@ -47,6 +50,7 @@ class Process:
         self._on_line = on_line
         self._popen = _spawn(command, environ, folder)
         self.pid = self._popen.pid
+        unreaped.add(self.pid)
         self.record = pids.Pid(self.pid, pids.started(self.pid) or 0)
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._rest = b""
@@ -91,6 +95,7 @@ class Process:
         self._read()
         self._close_output()  # what has left the session may hold the other end for ever
         self._ended.set_result(self._popen.wait())
+        unreaped.discard(self.pid)
 
     def _read(self) -> None:
         """Everything that is there."""

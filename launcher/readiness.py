@@ -16,6 +16,8 @@ STARTING_S = 0.1
 STARTING_FOR_S = 10.0
 """A component that takes longer is asked once a second: it is not about to be ready."""
 
+SILENT = "does not answer /application/ready"
+
 TIMEOUT = aiohttp.ClientTimeout(total=1.0)
 PORT_TIMEOUT_S = 1.0
 
@@ -35,9 +37,20 @@ async def why_not(session: aiohttp.ClientSession, url: str) -> list[str]:
                 return []
             return _reasons(await response.content.read(10_000)) or [f"/application/ready answers {response.status}"]
     except TimeoutError:
-        return ["does not answer /application/ready"]
+        return [SILENT]
     except (aiohttp.ClientError, OSError):
         return ["nothing listens yet"]
+
+
+async def lives(session: aiohttp.ClientSession, url: str) -> bool:
+    """Whether it gives a sign of life: an answer of any kind within a second. A refused connection is no hang."""
+    try:
+        async with session.get(url, timeout=TIMEOUT, allow_redirects=False):
+            return True
+    except TimeoutError:  # before ClientError: some of aiohttp's are both
+        return False
+    except (aiohttp.ClientError, OSError):
+        return True
 
 
 async def found(hosts: Sequence[str], port: int) -> str | None:

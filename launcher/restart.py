@@ -11,9 +11,15 @@ Rule: an exit after at most `min_uptime_s` counts; a longer run sets the count b
 is followed by a wait of `intervals_s[n - 1]`; when the list is used up the component is given up until an operator
 starts it. Any exit counts, status 0 too; one that was ordered (stop) is followed by nothing.
 
+Hang: a process that has been ready and gives `hung_after` times in a row no sign of life is to be killed, and its end
+counts like any other. One that is paused or told to stop owes no sign of life.
+
+Exits, answers to probes and orders come in the order of the event loop, each to its own component's history: nothing
+waits in a slot that the next one could overwrite (upstream has one slot, and can lose one of two simultaneous ends).
+
 Source: Zowe's launcher (`restartIntervals`, `minUptime`). Departures: the configured `minUptime` is honoured (upstream
-compares with a constant 90 s), and exit code 2 of one of our own components that was never ready is final: it means a
-configuration error, which trying again does not mend.
+compares with a constant 90 s), a hang counts (upstream never looks), and exit code 2 of one of our own components that
+was never ready is final: it means a configuration error, which trying again does not mend.
 
 Not here: waiting, processes, probing (`launcher.component`).
 """
@@ -56,9 +62,16 @@ class Restarts:
     """One component's history. Invariant: `running` says whether a process exists; only `starting` may be without one
     and still be wanted (between an exit and the restart)."""
 
-    def __init__(self, intervals_s: Sequence[float], min_uptime_s: float, *, exit_2_is_final: bool = True) -> None:
-        self.intervals_s = tuple(intervals_s)
-        self.min_uptime_s = min_uptime_s
+    def __init__(
+        self,
+        intervals_s: Sequence[float],
+        min_uptime_s: float,
+        *,
+        hung_after: int = 0,
+        exit_2_is_final: bool = True,
+    ) -> None:
+        """`hung_after` silent probes in a row are a hang; 0: there is no such thing."""
+        self.configure(intervals_s, min_uptime_s, hung_after)
         self.state: ComponentState = "stopped"
         self.running = False
         self.restarts = 0
@@ -68,8 +81,16 @@ class Restarts:
         self._exit_2_is_final = exit_2_is_final
         self._quick_exits = 0
         self._ever_ready = False
+        self._process_was_ready = False
+        self._silences = 0
         self._stopping = False
         self._started = 0.0
+
+    def configure(self, intervals_s: Sequence[float], min_uptime_s: float, hung_after: int) -> None:
+        """It holds from now on; what has been counted stays."""
+        self.intervals_s = tuple(intervals_s)
+        self.min_uptime_s = min_uptime_s
+        self.hung_after = hung_after
 
     # --- orders of the operator
 
@@ -96,6 +117,7 @@ class Restarts:
         if self.state == "paused":
             raise Conflict("it is already paused")
         self.state = "paused"
+        self._silences = 0
 
     def resume(self) -> None:
         if self.state != "paused":
@@ -112,6 +134,8 @@ class Restarts:
     def started(self, now: float) -> None:
         self.running = True
         self.state = "starting"
+        self._process_was_ready = False
+        self._silences = 0
         self._started = now
 
     def not_started(self, reason: str) -> GiveUp:
@@ -126,7 +150,21 @@ class Restarts:
             return False
         self.state = "ready" if ready else "starting"
         self._ever_ready = self._ever_ready or ready
+        self._process_was_ready = self._process_was_ready or ready
         return True
+
+    @property
+    def owes_sign_of_life(self) -> bool:
+        wanted = self.running and self.state != "paused" and not self._stopping
+        return self.hung_after > 0 and wanted and self._process_was_ready
+
+    def lives(self, sign: bool) -> bool:
+        """Its answer, or none, to a liveness probe; returns whether it hangs: it is to be killed."""
+        if sign or not self.owes_sign_of_life:
+            self._silences = 0
+            return False
+        self._silences += 1
+        return self._silences >= self.hung_after
 
     def uptime_s(self, now: float) -> float | None:
         return now - self._started if self.running else None

@@ -143,7 +143,7 @@ class Screen:
 
 
 def status_table(lpars: Sequence[wire.Lpar]) -> Table:
-    table = _table("LPAR", "component", "address", "state", "pid", "up for", "restarts")
+    table = _table("LPAR", "component", "address", "state", "pid", "up for", "restarts", "cpu", "memory")
     table.add_column("why", overflow="fold")
     for lpar in lpars:
         for each in lpar.components:
@@ -155,6 +155,8 @@ def status_table(lpars: Sequence[wire.Lpar]) -> Table:
                 str(each.pid or ""),
                 _duration(each.uptime_s),
                 str(each.restarts or ""),
+                "" if each.cpu_percent is None else f"{each.cpu_percent:.1f} %",
+                "" if each.rss_bytes is None else f"{each.rss_bytes / 1e6:.0f} MB",
                 Text("; ".join(each.why)),
             )
     return table

@@ -2,7 +2,8 @@
 
 A built-in component is `python -P -m NAME`; `components.NAME.command` names another program, with `{host}` and `{port}`
 filled in (they are in its environment too, as HOST and PORT). Restart settings are looked up as Zowe does: the LPAR's
-own section of the component, the component's, the launcher's.
+own section of the component, the component's, the launcher's. As a model of what Zowe documents (`behaviour: zowe`) the
+minimum uptime is its constant 90 s whatever is configured, and nothing hangs.
 """
 
 from __future__ import annotations
@@ -10,14 +11,19 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from launcher.config import LauncherConfig
+from launcher.kin import MARK
 from shared.config import ServiceConfig
-from shared.errors import ConfigError
+from shared.errors import ConfigError, nearest
 from shared.plexfile import COMPONENTS, Plexfile
+
+MAX_COMPONENTS = 128
+ZOWE_MIN_UPTIME_S = 90.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,12 @@ class ComponentSpec:
     """Given: the launcher registers it, with these. None: it does so itself."""
     intervals_s: tuple[float, ...]
     min_uptime_s: float
+    after: tuple[str, ...]
+    """At the launcher's start it waits until these are ready."""
+    live_path: str
+    """Where it gives a sign of life; empty: nowhere."""
+    hung_after: int
+    """Silent probes in a row after which it is killed; 0: never."""
     built_in: bool
     tells_ready: bool
 
@@ -47,11 +59,33 @@ class ComponentSpec:
 
 
 def specs(file: Plexfile, config: LauncherConfig) -> list[ComponentSpec]:
-    """In start order. Raises ConfigError."""
-    names = file.enabled(config.lpar)
+    """In start order; of those that are enabled the ones the launcher is told to run. Raises ConfigError."""
+    enabled = file.enabled(config.lpar)
+    for name in config.components:
+        if name not in enabled:
+            raise ConfigError(f"--components: {config.lpar} has no component {name!r}{nearest(name, enabled)}")
+    names = [name for name in enabled if name in config.components or not config.components]
     if not names:
         raise ConfigError(f"{file.path}: components: none is enabled in {config.lpar}, there is nothing to start")
-    return [_spec(file, config, name) for name in names]
+    if len(names) > MAX_COMPONENTS:
+        raise ConfigError(f"{file.path}: components: {len(names)} in {config.lpar}, at most {MAX_COMPONENTS} can run")
+    made = [_spec(file, config, name) for name in names]
+    _check_order(file, {spec.name: spec.after for spec in made}, enabled)
+    return made
+
+
+def _check_order(file: Plexfile, after: Mapping[str, tuple[str, ...]], enabled: Sequence[str]) -> None:
+    """Raises ConfigError for an unknown name and for a circle."""
+    for name, others in after.items():
+        for other in others:
+            if other not in enabled:
+                where = f"{file.path}: components.{name}.launcher.after"
+                raise ConfigError(f"{where}: there is no component {other!r}{nearest(other, enabled)}")
+    try:
+        TopologicalSorter(after).prepare()
+    except CycleError as error:
+        circle = " after ".join(reversed(error.args[1]))
+        raise ConfigError(f"{file.path}: components: launcher.after: each waits for another: {circle}") from error
 
 
 def place_variables(file: Plexfile, place: ServiceConfig) -> dict[str, str]:
@@ -74,7 +108,21 @@ def _gateways(file: Plexfile, place: ServiceConfig) -> list[str]:
     return [*own, f"http://{place.vipa}"]
 
 
-def _environment(file: Plexfile, config: LauncherConfig, port: int) -> dict[str, str]:
+def component_mark(config: ServiceConfig, name: str = "") -> str:
+    """What tells whose a process is (`launcher.kin`); of all components of the LPAR without a name."""
+    return str(config.data.absolute() / config.lpar / name)
+
+
+def _zowe_variables(file: Plexfile, config: LauncherConfig, name: str) -> dict[str, str]:
+    """What a component of Zowe's is told."""
+    return {
+        "ZWE_CLI_PARAMETER_CONFIG": str(file.path.absolute()),
+        "ZWE_CLI_PARAMETER_HA_INSTANCE": config.lpar.lower(),
+        "ZWE_CLI_PARAMETER_COMPONENT": name,
+    }
+
+
+def _environment(file: Plexfile, config: LauncherConfig, name: str, port: int) -> dict[str, str]:
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("PLEXMESH_LAUNCHER_")}
     own = {
         "HOST": config.host,
@@ -83,7 +131,8 @@ def _environment(file: Plexfile, config: LauncherConfig, port: int) -> dict[str,
         "PLEXMESH_LAUNCHER": f"http://{config.host}:{file.port('launcher', config.lpar)}",
         "PYTHONUNBUFFERED": "1",  # or a program's prints reach its log only in blocks of 8 kB
     }
-    return inherited | own | dict(file.environments) | place_variables(file, config)
+    place = place_variables(file, config) | _zowe_variables(file, config, name) | {MARK: component_mark(config, name)}
+    return inherited | own | dict(file.environments) | place
 
 
 def _spec(file: Plexfile, config: LauncherConfig, name: str) -> ComponentSpec:
@@ -92,17 +141,21 @@ def _spec(file: Plexfile, config: LauncherConfig, name: str) -> ComponentSpec:
     launcher = section.get("launcher") or {}
     command = section.get("command")
     moved = file.moves(name, config.lpar)
+    zowe = file.behaviour == "zowe"
     return ComponentSpec(
         name=name,
         command=_command(str(command), config.host, port, name) if command else (sys.executable, "-P", "-m", name),
-        environ=_environment(file, config, port),
+        environ=_environment(file, config, name, port),
         folder=file.path.absolute().parent,
         hosts=_hosts(config.host, moved),
         port=port,
         moved=moved,
         routes=section.get("routes"),
         intervals_s=tuple(launcher.get("restartIntervals", file.restart_intervals_s)),
-        min_uptime_s=float(launcher.get("minUptime", file.min_uptime_s)),
+        min_uptime_s=ZOWE_MIN_UPTIME_S / file.speed if zowe else float(launcher.get("minUptime", file.min_uptime_s)),
+        after=tuple(launcher.get("after") or ()),
+        live_path=launcher.get("live", "/application/live" if name in COMPONENTS else ""),
+        hung_after=0 if zowe else int(launcher.get("hungAfter", file.hung_after)),
         built_in=not command,
         tells_ready=name in COMPONENTS,
     )

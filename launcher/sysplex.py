@@ -1,7 +1,8 @@
 """The sysplex as `up` runs it: its LPARs, what is known about all of them, and the orders to them.
 
 A launcher that ends unasked is said, with the command that starts it again, and nothing else: as on z/OS it is the
-operator who brings a system back. Gateways that hang are fenced (`launcher.fence`).
+operator who brings a system back. Gateways that hang are fenced (`launcher.fence`); which of them are on the sysplex
+address is the distributor's (`launcher.distributor`).
 
 The sysplex is ready when every LPAR is, and an LPAR when every component is (`launcher.states` for everything else).
 """
@@ -9,19 +10,25 @@ The sysplex is ready when every LPAR is, and an LPAR when every component is (`l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator
 
 import aiohttp
 import msgspec
 
+from launcher.distribution import Distribution
+from launcher.distributor import Distributor
 from launcher.fence import Fence
 from launcher.journal import Journal
 from launcher.lpar import ASK, Lpar
 from launcher.states import Action, overall
 from shared import wire
-from shared.errors import Conflict, NotFound, nearest
+from shared.errors import Conflict, NotFound, PlexmeshError, nearest
 from shared.lifecycle import Lifecycle
 from shared.plexfile import Plexfile
+
+FENCING = "fencing"
+"""The guard's name in `plexmesh.without`."""
 
 DONE = {"kill": "lpar.killed", "pause": "lpar.paused", "resume": "lpar.resumed", "stop": "lpar.stopped"}
 
@@ -35,25 +42,42 @@ class Summary(msgspec.Struct):
 
 class Sysplex:
     def __init__(
-        self, file: Plexfile, lpars: Mapping[str, Lpar], session: aiohttp.ClientSession, journal: Journal
+        self, file: Plexfile, lpars: dict[str, Lpar], session: aiohttp.ClientSession, journal: Journal
     ) -> None:
         self.lpars = lpars
-        self._file = file
-        self._session = session
+        self.file = file
+        self.session = session
         self._journal = journal
-        self._fences = {
-            each.id: Fence(
-                each.id, f"http://{each.host}:{file.port('gateway', each.id)}", each.run_folder, session, journal
-            )
+        gateways = {
+            each.id: f"http://{each.host}:{file.port('gateway', each.id)}"
             for each in lpars.values()
             if "gateway" in file.enabled(each.id)
         }
+        fenced = {} if FENCING in file.without else gateways
+        self._fences = {
+            each: Fence(each, url, lpars[each].run_folder, session, journal) for each, url in fenced.items()
+        }
+        distribution = Distribution(file.distributor, gateways)
+        self.distributor = Distributor(distribution, lpars, gateways, session, journal)
 
     def begin(self, lifecycle: Lifecycle) -> None:
+        self.distributor.begin(lifecycle)
         for lpar in self.lpars.values():
             lpar.begin()
         for name, fence in self._fences.items():
             lifecycle.spawn(f"fence {name}", fence.watch)
+
+    def add(self, lifecycle: Lifecycle, lpar: Lpar) -> None:
+        """One more while the others run; its launcher is started."""
+        self.lpars[lpar.id] = lpar
+        if "gateway" in self.file.enabled(lpar.id):
+            url = f"http://{lpar.host}:{self.file.port('gateway', lpar.id)}"
+            self.distributor.add(lifecycle, lpar.id, url)
+            if FENCING not in self.file.without:
+                fence = self._fences[lpar.id] = Fence(lpar.id, url, lpar.run_folder, self.session, self._journal)
+                lifecycle.spawn(f"fence {lpar.id}", fence.watch)
+        self._journal.say("lpar.starting", lpar.id)
+        lpar.begin()
 
     async def stop(self) -> None:
         """Every LPAR at once, each in its launcher's order; nothing is left when this returns."""
@@ -73,7 +97,8 @@ class Sysplex:
             raise Conflict(f"an LPAR is not reloaded as a whole; name its component: reload {lpar.id} gateway")
         if action == "start":
             self._journal.say("lpar.starting", lpar.id)
-        await getattr(lpar, action)()
+        async with self._leaving(lpar, action == "stop"):
+            await getattr(lpar, action)()
         if action == "pause":
             self._suspect(lpar.id)
         report = await lpar.report()
@@ -87,10 +112,22 @@ class Sysplex:
     async def order_component(self, name: str, component: str, action: Action) -> wire.Component:
         """Forwarded to the LPAR's launcher; its errors come back as they are."""
         lpar = self._find(name)
-        done = await lpar.order(component, action)
+        async with self._leaving(lpar, (component, action) == ("gateway", "stop")):
+            done = await lpar.order(component, action)
         if (component, action) == ("gateway", "pause"):
             self._suspect(lpar.id)
         return done
+
+    async def quiesce(self, name: str) -> None:
+        """Its gateway leaves the sysplex address; everything else goes on. Raises NotFound, Conflict, Unavailable."""
+        await self.distributor.quiesce(self._find(name).id)
+
+    async def activate(self, name: str) -> None:
+        await self.distributor.activate(self._find(name).id)
+
+    def command(self, order: str) -> str:
+        """As somebody would type it."""
+        return self._journal.command(order)
 
     async def fence(self, name: str, component: str, pid: int) -> None:
         """End a process that another LPAR's waits for in vain. Raises NotFound, Conflict."""
@@ -108,18 +145,19 @@ class Sysplex:
     async def status(self) -> wire.SysplexStatus:
         lpars = await self.reports()
         nodes = await asyncio.gather(
-            *(self._registry_node(each) for each in self.lpars if "discovery" in self._file.enabled(each))
+            *(self._registry_node(each) for each in self.lpars if "discovery" in self.file.enabled(each))
         )
         return wire.SysplexStatus(
-            sysplex=wire.SysplexAddress(url=f"http://{self._file.vipa}", state=overall(each.state for each in lpars)),
+            sysplex=wire.SysplexAddress(url=f"http://{self.file.vipa}", state=overall(each.state for each in lpars)),
             lpars=lpars,
             registry=nodes,
+            distributor=self.distributor.report(),
         )
 
     async def _registry_node(self, lpar: str) -> wire.RegistryNode:
-        url = f"http://{self.lpars[lpar].host}:{self._file.port('discovery', lpar)}"
+        url = f"http://{self.lpars[lpar].host}:{self.file.port('discovery', lpar)}"
         try:
-            async with self._session.get(f"{url}/v1/summary", timeout=ASK) as response:
+            async with self.session.get(f"{url}/v1/summary", timeout=ASK) as response:
                 summary = msgspec.json.decode(await response.read(), type=Summary)
         except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError):
             return wire.RegistryNode(node=lpar, url=url, reachable=False)
@@ -130,6 +168,17 @@ class Sysplex:
         if lpar is None:
             raise NotFound(f"there is no LPAR {name.upper()}{nearest(name.upper(), self.lpars)}")
         return lpar
+
+    @contextlib.asynccontextmanager
+    async def _leaving(self, lpar: Lpar, leaves: bool) -> AsyncIterator[None]:
+        """Its gateway leaves the sysplex address before it is stopped."""
+        if leaves:
+            await self.distributor.withdraw(lpar.id)
+        try:
+            yield
+        except PlexmeshError:
+            self.distributor.stay(lpar.id)
+            raise
 
     def _suspect(self, lpar: str) -> None:
         if lpar in self._fences:

@@ -7,6 +7,7 @@ that finds its own section of the file wrong, which only it can, ends the first 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import logging.handlers
 import signal
@@ -17,7 +18,8 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from launcher import place
+from launcher import orphans, place
+from launcher.adoption import Adoption
 from launcher.api import application
 from launcher.journal import Journal
 from launcher.lpar import Lpar
@@ -49,16 +51,23 @@ class NotAsWanted(PlexmeshError):
 async def main(lifecycle: Lifecycle, plan: Plan, screen: Screen) -> None:
     began = time.monotonic()
     log.setup("up", plan.file.sysplex, _log_file(plan.data))
-    plan.check_addresses()
+    plan.check_all_addresses()
     sock = listen(*plan.address)
     events = Events(logging.getLogger("plexmesh.up"))
     journal = Journal(events, screen.tell, plan.program.command)
     async with aiohttp.ClientSession() as session:
-        lpars = {each: _lpar(plan, each, session, lifecycle, journal) for each in plan.file.lpars}
-        sysplex = Sysplex(plan.file, lpars, session, journal)
-        runner = _runner(plan, sysplex, events, lifecycle)
+
+        def make(plan: Plan, lpar: str) -> Lpar:
+            folder = place.make_lpar_folder(plan.data, lpar)
+            return Lpar(lpar, plan.file, plan.environment(lpar), folder, session, lifecycle, journal)
+
+        sysplex = Sysplex(plan.file, {each: make(plan, each) for each in plan.file.lpars}, session, journal)
+        adoption = Adoption(plan, sysplex, make, journal, lifecycle)
+        runner = _runner(plan, sysplex, adoption, events, lifecycle)
         try:
+            orphans.adopt()
             sysplex.begin(lifecycle)
+            lifecycle.on_hangup(functools.partial(lifecycle.spawn, "reload", adoption.adopt_if_it_can_be))
             await runner.setup()
             await web.SockSite(runner, sock).start()
             await _come_up(lifecycle, sysplex, screen, began)
@@ -67,20 +76,16 @@ async def main(lifecycle: Lifecycle, plan: Plan, screen: Screen) -> None:
             screen.close()
             _second_signal_kills(sysplex)
             await sysplex.stop()
+            await orphans.end("")
             await runner.cleanup()
 
 
-def _lpar(plan: Plan, lpar: str, session: aiohttp.ClientSession, lifecycle: Lifecycle, journal: Journal) -> Lpar:
-    folder = place.make_lpar_folder(plan.data, lpar)
-    return Lpar(lpar, plan.file, plan.environment(lpar), folder, session, lifecycle, journal)
-
-
-def _runner(plan: Plan, sysplex: Sysplex, events: Events, lifecycle: Lifecycle) -> web.AppRunner:
+def _runner(plan: Plan, sysplex: Sysplex, adoption: Adoption, events: Events, lifecycle: Lifecycle) -> web.AppRunner:
     config = ServiceConfig(
         sysplex=plan.file.sysplex, lpar="", host=plan.address[0], data=plan.data, vipa=plan.file.vipa
     )
     about = Application("up", config, events, sysplex.why_not)
-    api = SysplexApi(sysplex, plan.file.sysplex, plan.data, lifecycle)
+    api = SysplexApi(sysplex, adoption, plan.file.sysplex, plan.data, lifecycle)
     return web.AppRunner(application(api.routes(), about), access_log=None, handle_signals=False, shutdown_timeout=1)
 
 

@@ -48,9 +48,14 @@ class ServiceConfig:
     sysplex: str = setting("PLEX1", "name of the sysplex; nodes of another one are refused")
     lpar: str = setting("LPAR1", "name of the LPAR this process runs in")
     host: str = setting("127.0.1.1", "address of the LPAR: listeners bind it, outgoing sockets come from it")
+    bind: str = setting("", "where to listen instead of host; 0.0.0.0: on every network of a container")
     data: Path = setting(Path(".plexmesh"), "folder of all state; <data>/volume is shared by the LPARs")
     vipa: str = setting("127.0.0.1:7554", "the sysplex address every gateway shares; empty: there is none")
     discovery: tuple[str, ...] = setting((), "URLs of the discovery nodes, the own LPAR's first")
+
+    @property
+    def listen_host(self) -> str:
+        return self.bind or self.host
 
 
 SHARED_FIELDS = frozenset(field.name for field in dataclasses.fields(ServiceConfig))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -42,6 +43,18 @@ class Lifecycle:
     @property
     def stopping(self) -> bool:
         return self._stop.is_set()
+
+    def on_hangup(self, reload: Callable[[], object]) -> None:
+        """SIGHUP means `reload` from now on; when the terminal we began on has gone it still means the end."""
+        terminal = next((fd for fd in (0, 1, 2) if os.isatty(fd)), None)
+
+        def hung_up() -> None:
+            if terminal is not None and not os.isatty(terminal):
+                self.stop()
+            else:
+                reload()
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up)
 
     async def stopped(self) -> None:
         await self._stop.wait()

@@ -1,10 +1,11 @@
 """plexmesh.yaml: a sysplex written down in the words of Zowe's zowe.yaml.
 
-    zowe:         {externalDomains, externalPort, environments, launcher: {restartIntervals, minUptime}}
+    zowe:         {externalDomains, externalPort, environments, launcher: {restartIntervals, minUptime, hungAfter}}
     components:   {discovery|gateway|caching|sample: {enabled, port, launcher, …the service's own settings},
                    a name of yours: {command, port, routes, enabled, launcher}}
     haInstances:  {LPAR1: {hostname, sysname, components: {…merged over the base…}}}
-    plexmesh:     {sysplex, address: where `plexmesh up` itself answers}
+    plexmesh:     {sysplex, address: where `plexmesh up` itself answers, distributor,
+                   behaviour, speed, without: what a drill compares with}
 
 Merging is Zowe's: maps deeply, lists replaced whole. Keys of Zowe's schema that mean nothing here are collected in
 `ignored` (one warning lists them); keys of neither are a ConfigError with the nearest known key. The settings inside a
@@ -35,9 +36,16 @@ ALIASES = {"caching-service": "caching"}
 KNOWN = {
     "": ("zowe", "components", "haInstances", "plexmesh"),
     "zowe": ("externalDomains", "externalPort", "environments", "launcher"),
-    "zowe.launcher": ("restartIntervals", "minUptime"),
-    "plexmesh": ("sysplex", "address"),
+    "zowe.launcher": ("restartIntervals", "minUptime", "hungAfter"),
+    "plexmesh": ("sysplex", "address", "behaviour", "speed", "without", "distributor"),
 }
+
+BEHAVIOURS = ("plexmesh", "zowe")
+DISTRIBUTORS = ("distribute", "hot-standby")
+
+LAUNCHER_KEYS = (*KNOWN["zowe.launcher"], "after", "live")
+"""Of `launcher` in a component's section. `after`: started when those are ready; `live`: the path that shows whether it
+hangs, of a component that has no /application/live."""
 
 USER_KEYS = ("command", "port", "routes", "enabled", "launcher")
 """Of a component that is no service of plexmesh's."""
@@ -66,6 +74,7 @@ NOT_APPLICABLE = {
 DEFAULT_RESTART_INTERVALS_S = (1, 1, 1, 5, 5, 10, 20, 60, 120, 240)
 DEFAULT_MIN_UPTIME_S = 10
 """Zowe's is 90; with that the eleventh kill of a demo would be the last."""
+DEFAULT_HUNG_AFTER = 3
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,8 @@ class LparEntry:
     id: str
     hostname: str
     components: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    made: bool = False
+    """The file does not name it: `up --lpars` asked for it."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +99,19 @@ class Plexfile:
     environments: Mapping[str, str]
     restart_intervals_s: tuple[float, ...]
     min_uptime_s: float
+    hung_after: int
+    """Silent seconds after which a component that was ready is killed; 0: never."""
     components: Mapping[str, Mapping[str, Any]]
     lpars: Mapping[str, LparEntry]
     ignored: tuple[str, ...]
+    behaviour: str = "plexmesh"
+    """`zowe`: a model of what Zowe documents, for drills to compare with."""
+    speed: float = 1.0
+    """How many times faster the model's timers run."""
+    without: tuple[str, ...] = ()
+    """Guards that are switched off, sysplex-wide."""
+    distributor: str = "distribute"
+    """Who serves the sysplex address: every gateway, or one at a time (`hot-standby`)."""
 
     def component(self, name: str, lpar: str) -> dict[str, Any]:
         """A component's section as that LPAR sees it; empty when the file says nothing about it."""
@@ -139,7 +160,7 @@ class Plexfile:
         named = list(self.lpars.values())[:count]
         taken = {entry.id for entry in named}
         spare = (n for n in range(1, 2 * count + 1) if f"LPAR{n}" not in taken)
-        made = [LparEntry(f"LPAR{n}", f"127.0.{n}.1") for n in itertools.islice(spare, count - len(named))]
+        made = [LparEntry(f"LPAR{n}", f"127.0.{n}.1", made=True) for n in itertools.islice(spare, count - len(named))]
         return dataclasses.replace(self, lpars={entry.id: entry for entry in named + made})
 
 
@@ -177,9 +198,14 @@ def parse(tree: object, path: Path) -> Plexfile:
         environments=checked.environments(zowe.get("environments"), "zowe.environments"),
         restart_intervals_s=checked.intervals(launcher.get("restartIntervals"), "zowe.launcher.restartIntervals"),
         min_uptime_s=checked.seconds(launcher.get("minUptime", DEFAULT_MIN_UPTIME_S), "zowe.launcher.minUptime"),
+        hung_after=checked.count(launcher.get("hungAfter", DEFAULT_HUNG_AFTER), "zowe.launcher.hungAfter"),
         components=components,
         lpars=lpars or {"LPAR1": LparEntry("LPAR1", "127.0.1.1"), "LPAR2": LparEntry("LPAR2", "127.0.2.1")},
         ignored=tuple(checked.ignored),
+        behaviour=(behaviour := checked.choice(plex.get("behaviour", "plexmesh"), BEHAVIOURS, "plexmesh.behaviour")),
+        speed=checked.speed(plex.get("speed", 1), behaviour, "plexmesh.speed"),
+        without=tuple(checked.strings(plex.get("without"), "plexmesh.without")),
+        distributor=checked.choice(plex.get("distributor", "distribute"), DISTRIBUTORS, "plexmesh.distributor"),
     )
 
 
@@ -279,11 +305,13 @@ class _Checked:
         if "launcher" in section:
             below = self.any_mapping(section["launcher"], f"{place}.launcher")
             for key in below:
-                if key not in (*KNOWN["zowe.launcher"], *NOT_APPLICABLE["zowe.launcher"]):
-                    known = KNOWN["zowe.launcher"]
-                    raise self.fail(f"{place}.launcher.{key}", f"unknown key{nearest(key, known)}")
+                if key not in (*LAUNCHER_KEYS, *NOT_APPLICABLE["zowe.launcher"]):
+                    raise self.fail(f"{place}.launcher.{key}", f"unknown key{nearest(key, LAUNCHER_KEYS)}")
             self.intervals(below.get("restartIntervals"), f"{place}.launcher.restartIntervals")
             self.seconds(below.get("minUptime", 0), f"{place}.launcher.minUptime")
+            self.count(below.get("hungAfter", 0), f"{place}.launcher.hungAfter")
+            self.strings(below.get("after"), f"{place}.launcher.after")
+            self.path_of_url(below.get("live", "/"), f"{place}.launcher.live")
         return section
 
     def lpars(self, value: object, components: Mapping[str, object]) -> dict[str, LparEntry]:
@@ -324,9 +352,31 @@ class _Checked:
             raise self.fail(place, f"expected a list of names, got {value!r}")
         return value
 
+    def choice(self, value: object, known: tuple[str, ...], place: str) -> str:
+        if value not in known:
+            raise self.fail(place, f"expected {' or '.join(known)}, got {value!r}{nearest(str(value), known)}")
+        return str(value)
+
+    def speed(self, value: object, behaviour: str, place: str) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 100:
+            raise self.fail(place, f"expected a number from 1 to 100, got {value!r}")
+        if value != 1 and behaviour != "zowe":
+            raise self.fail(place, "only the timers of behaviour: zowe can be made faster")
+        return value
+
     def seconds(self, value: object, place: str) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
             raise self.fail(place, f"expected seconds, got {value!r}")
+        return value
+
+    def count(self, value: object, place: str) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise self.fail(place, f"expected a whole number from 0, got {value!r}")
+        return value
+
+    def path_of_url(self, value: object, place: str) -> str:
+        if not isinstance(value, str) or not value.startswith("/"):
+            raise self.fail(place, f"expected a path such as /health, got {value!r}")
         return value
 
     def intervals(self, value: object, place: str) -> tuple[float, ...]:

@@ -112,6 +112,11 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     url: str | None = None
     why: list[str] = []
     """Why it is not ready, or the last lines of a component that failed."""
+    cpu_percent: float | None = None
+    """Of one core since it was last asked about; this and the following over all of its processes."""
+    rss_bytes: int | None = None
+    threads: int | None = None
+    descriptors: int | None = None
 
 
 class Lpar(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +124,15 @@ class Lpar(msgspec.Struct, frozen=True, kw_only=True):
     state: ComponentState
     address: str
     components: list[Component] = []
+    launcher: str | None = None
+    """Its launcher's URL."""
+
+
+class Adopted(msgspec.Struct, frozen=True, kw_only=True):
+    """A configuration was read again: LPARs that were started for it, and those that are not in it any more."""
+
+    added: list[str] = []
+    dropped: list[str] = []
 
 
 class RegistryNode(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,9 +147,18 @@ class SysplexAddress(msgspec.Struct, frozen=True, kw_only=True):
     state: ComponentState
 
 
+class Distributor(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is on the sysplex address. `active`: the LPARs whose gateways are; `quiesced`: kept off it by an operator."""
+
+    policy: str
+    active: list[str] = []
+    quiesced: list[str] = []
+
+
 class SysplexStatus(msgspec.Struct, frozen=True, kw_only=True):
     """`plexmesh status --json`."""
 
     sysplex: SysplexAddress
     lpars: list[Lpar]
     registry: list[RegistryNode]
+    distributor: Distributor | None = None

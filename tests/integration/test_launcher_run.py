@@ -37,7 +37,7 @@ def run(rig: Rig, *args: str) -> subprocess.Popen[bytes]:
     return started
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_runs_passes_lines_on_and_ends_in_order(rig: Rig, number: signal.Signals) -> None:
     launcher = run(rig)
     lpar = json.loads(request(f"{URL}/v1/lpar")[1])

@@ -90,5 +90,5 @@ def test_a_command_that_fails_is_said_with_its_last_lines_and_backs_off_alone(ri
 def test_a_command_that_is_not_there_is_said(rig: Rig) -> None:
     rig.tree["components"]["orders"] = {"command": "no-such-program {host}", "port": 9000}
     rig.up()
-    assert "no-such-program: cannot be started: No such file or directory" in rig.output
+    assert "no-such-program: cannot be started: No such file or directory" in " ".join(rig.output.split())
     assert request(f"http://{VIPA_HOST}:7554/application/ready")[0] == 200

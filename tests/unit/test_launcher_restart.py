@@ -175,3 +175,64 @@ def reached(state: str) -> Restarts:
         restarts.exited(1, now=1.0)
     assert restarts.state == ("starting" if state == "waiting" else state)
     return restarts
+
+
+# --- hangs
+
+
+def served(hung_after: int = 3) -> Restarts:
+    """One that has been ready."""
+    restarts = Restarts(ZOWE, 10, hung_after=hung_after)
+    restarts.start()
+    restarts.started(0.0)
+    restarts.answered(True)
+    return restarts
+
+
+def test_the_third_silence_in_a_row_is_a_hang_and_its_end_counts_like_any_other() -> None:
+    restarts = served()
+    assert [restarts.lives(sign) for sign in (False, False, True, False, False, False)] == [False] * 5 + [True]
+    assert restarts.exited(-9, now=7.0) == RestartAfter(1, 1, 10)
+
+
+def test_a_hang_after_a_long_run_begins_the_count_again() -> None:
+    restarts = served(hung_after=1)
+    for now in (1.0, 2.0):
+        restarts.exited(1, now)
+        restarts.started(now)
+    restarts.answered(True)
+    assert restarts.lives(False)
+    assert restarts.exited(-9, now=100.0) == RestartAfter(1, 1, 10)
+
+
+def test_one_that_was_never_ready_owes_no_sign_of_life() -> None:
+    restarts = Restarts(ZOWE, 10, hung_after=1)
+    restarts.start()
+    restarts.started(0.0)
+    assert not restarts.lives(False)
+    restarts.answered(True)
+    restarts.exited(1, now=1.0)
+    assert not restarts.owes_sign_of_life, "nothing runs"
+    restarts.started(2.0)
+    assert not restarts.lives(False), "the new process has not been ready yet"
+
+
+def test_one_that_is_paused_by_order_is_never_a_hang_and_has_all_its_time_again_afterwards() -> None:
+    restarts = served(hung_after=2)
+    restarts.lives(False)
+    restarts.pause()
+    assert not any(restarts.lives(False) for _ in range(9))
+    restarts.resume()
+    assert [restarts.lives(False), restarts.lives(False)] == [False, True]
+
+
+def test_one_that_is_told_to_stop_may_be_silent_until_it_has_gone() -> None:
+    restarts = served(hung_after=1)
+    restarts.stop()
+    assert not restarts.lives(False)
+
+
+def test_nothing_hangs_when_that_is_switched_off() -> None:
+    restarts = served(hung_after=0)
+    assert not restarts.owes_sign_of_life
+    assert not any(restarts.lives(False) for _ in range(9))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,15 @@ CONFIG = LauncherConfig(
 )
 
 
-def made(components: dict[str, Any], **zowe: Any) -> list[ComponentSpec]:
+def made(components: dict[str, Any], config: LauncherConfig = CONFIG, **zowe: Any) -> list[ComponentSpec]:
     overrides = components.pop("of LPAR2", {})
     tree = {
         "zowe": zowe,
         "components": components,
         "haInstances": {"LPAR2": {"hostname": "127.0.2.1", "components": overrides}},
+        "plexmesh": zowe.pop("plexmesh", {}),
     }
-    return specs(plexfile.parse(tree, Path("/etc/plexmesh.yaml")), CONFIG)
+    return specs(plexfile.parse(tree, Path("/etc/plexmesh.yaml")), config)
 
 
 def test_our_own_components_are_run_by_this_python() -> None:
@@ -54,6 +56,10 @@ def test_a_component_is_told_its_place() -> None:
         "TZ": "UTC",
         "HOST": "127.0.2.1",
         "PORT": "7554",
+        "PLEXMESH_COMPONENT": "/data/LPAR2/gateway",
+        "ZWE_CLI_PARAMETER_CONFIG": "/etc/plexmesh.yaml",
+        "ZWE_CLI_PARAMETER_HA_INSTANCE": "lpar2",
+        "ZWE_CLI_PARAMETER_COMPONENT": "gateway",
     }
     assert expected.items() <= gateway.environ.items()
 
@@ -118,3 +124,72 @@ def test_a_component_that_is_not_told_its_address_may_listen_on_the_common_one()
     assert (orders.hosts, orders.routes, orders.tells_ready) == (("127.0.2.1",), {"api/v1": "/"}, False)
     [mails] = made({"mails": {"command": "run {port}", "port": 9000}})
     assert (mails.hosts, mails.routes, mails.moved) == (("127.0.2.1", "127.0.0.1"), None, True)
+
+
+# --- which of them, in which order, and when one hangs
+
+
+def only(*names: str) -> LauncherConfig:
+    return dataclasses.replace(CONFIG, components=names)
+
+
+def test_a_launcher_may_be_told_which_to_run() -> None:
+    found = made({"sample": {}, "gateway": {}, "discovery": {}}, only("gateway", "discovery"))
+    assert [spec.name for spec in found] == ["discovery", "gateway"]
+
+
+def test_one_to_run_that_is_not_there_is_named_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"--components: LPAR2 has no component 'gatway' \(did you mean 'gateway'"):
+        made({"gateway": {}}, only("gatway"))
+    with pytest.raises(ConfigError, match="no component 'sample'"):
+        made({"gateway": {}, "sample": {"enabled": False}}, only("sample"))
+
+
+def test_it_is_said_what_is_waited_for() -> None:
+    gateway = made({"discovery": {}, "gateway": {"launcher": {"after": ["discovery"]}}})[1]
+    assert gateway.after == ("discovery",)
+
+
+@pytest.mark.parametrize(
+    ("discovery", "gateway", "says"),
+    [
+        ([], ["discovry"], r"gateway\.launcher\.after: there is no component 'discovry' \(did you mean 'discovery'"),
+        (["gateway"], ["discovery"], "each waits for another: .* after .* after "),
+        ([], ["gateway"], "gateway after gateway"),
+        ([], "discovery", "expected a list of names"),
+    ],
+)
+def test_an_order_that_cannot_be(discovery: Any, gateway: Any, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        made({"discovery": {"launcher": {"after": discovery}}, "gateway": {"launcher": {"after": gateway}}})
+
+
+def test_what_is_waited_for_may_run_elsewhere() -> None:
+    [gateway] = made({"discovery": {}, "gateway": {"launcher": {"after": ["discovery"]}}}, only("gateway"))
+    assert gateway.after == ("discovery",)
+
+
+def test_only_who_can_show_that_it_lives_is_asked() -> None:
+    program = {"command": "run {host}", "port": 9000}
+    gateway, orders, mails = made({
+        "gateway": {}, "orders": program, "mails": program | {"launcher": {"live": "/health", "hungAfter": 5}},
+    })  # fmt: skip
+    assert (gateway.live_path, gateway.hung_after) == ("/application/live", 3)
+    assert orders.live_path == ""
+    assert (mails.live_path, mails.hung_after) == ("/health", 5)
+    [gateway] = made({"gateway": {}}, launcher={"hungAfter": 0})
+    assert gateway.hung_after == 0
+
+
+def test_more_than_zowes_launcher_can_run() -> None:
+    program = {"command": "run {host}", "port": 9000}
+    with pytest.raises(ConfigError, match="129 in LPAR2, at most 128"):
+        made({f"c{n}": program for n in range(129)})
+
+
+def test_as_zowe_documents_it_nothing_hangs_and_the_minimum_uptime_is_a_constant() -> None:
+    launcher = {"minUptime": 7, "hungAfter": 2}
+    [gateway] = made({"gateway": {}}, launcher=launcher, plexmesh={"behaviour": "zowe"})
+    assert (gateway.min_uptime_s, gateway.hung_after) == (90, 0)
+    [gateway] = made({"gateway": {}}, launcher=launcher, plexmesh={"behaviour": "zowe", "speed": 10})
+    assert gateway.min_uptime_s == 9

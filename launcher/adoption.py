@@ -1,0 +1,82 @@
+"""plexmesh.yaml read again while the sysplex runs (SIGHUP, or `plexmesh reload`).
+
+A new LPAR is started and joins; nothing else is restarted for it. Settings of components hold from each one's next
+start. An LPAR that is no longer in the file goes on until it is stopped. What holds the sysplex together (its name, its
+addresses, its behaviour) stays as it is until the next `up`; that it was changed is said. A file that cannot be used
+changes nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from launcher.journal import Journal
+from launcher.lpar import Lpar
+from launcher.plan import Plan
+from launcher.sysplex import Sysplex
+from shared import plexfile, wire
+from shared.errors import ConfigError, PlexmeshError
+from shared.lifecycle import Lifecycle
+from shared.plexfile import Plexfile
+
+FIXED = ("sysplex", "address", "vipa", "behaviour", "speed", "without", "distributor")
+"""Of the file, what holds until the next `up`."""
+
+
+class Adoption:
+    def __init__(
+        self,
+        plan: Plan,
+        sysplex: Sysplex,
+        make: Callable[[Plan, str], Lpar],
+        journal: Journal,
+        lifecycle: Lifecycle,
+    ) -> None:
+        self._plan = plan
+        self._sysplex = sysplex
+        self._make = make
+        self._journal = journal
+        self._lifecycle = lifecycle
+
+    async def adopt(self) -> wire.Adopted:
+        """Raises ConfigError, with nothing changed."""
+        try:
+            plan = dataclasses.replace(self._plan, file=self._read())
+            added = [each for each in plan.file.lpars if each not in self._sysplex.lpars]
+            plan.check_addresses(added)
+        except ConfigError as error:
+            self._journal.say("sysplex.not_reloaded", why=str(error))
+            raise
+        self._plan = plan
+        self._sysplex.file = plan.file
+        for each in added:
+            self._sysplex.add(self._lifecycle, self._make(plan, each))
+        for lpar in self._sysplex.lpars.values():
+            if lpar.id in plan.file.lpars and lpar.id not in added:
+                await lpar.configure(plan.file, plan.environment(lpar.id))
+        dropped = [each for each in self._sysplex.lpars if each not in plan.file.lpars]
+        self._journal.say("sysplex.reloaded", file=str(plan.file.path), found=_found(added, dropped))
+        return wire.Adopted(added=added, dropped=dropped)
+
+    async def adopt_if_it_can_be(self) -> None:
+        """For a signal, which nobody waits for: what is wrong has been said."""
+        try:
+            await self.adopt()
+        except PlexmeshError:
+            return
+
+    def _read(self) -> Plexfile:
+        """As it is now, but for what is fixed; with as many LPARs at least as `up --lpars` was told."""
+        now, found = self._plan.file, plexfile.read(self._plan.file.path)
+        changed = [name for name in FIXED if getattr(found, name) != getattr(now, name)]
+        if changed:
+            self._journal.say("sysplex.kept", names=", ".join(changed))
+        made = {name: entry for name, entry in now.lpars.items() if entry.made}
+        return dataclasses.replace(found, lpars={**found.lpars, **made}, **{name: getattr(now, name) for name in FIXED})
+
+
+def _found(added: list[str], dropped: list[str]) -> str:
+    said = [f"{name} is new" for name in added]
+    said += [f"{name} is no longer in it and goes on until it is stopped" for name in dropped]
+    return "; ".join(said) or "no LPAR is new; settings hold from a component's next start"
