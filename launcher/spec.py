@@ -132,13 +132,13 @@ def _environment(file: Plexfile, config: LauncherConfig, name: str, port: int) -
         "PYTHONUNBUFFERED": "1",  # or a program's prints reach its log only in blocks of 8 kB
     }
     place = place_variables(file, config) | _zowe_variables(file, config, name) | {MARK: component_mark(config, name)}
-    return inherited | own | dict(file.environments) | place
+    return inherited | own | dict(file.entry(config.lpar).environments) | place
 
 
 def _spec(file: Plexfile, config: LauncherConfig, name: str) -> ComponentSpec:
     section = file.component(name, config.lpar)
     port = file.port(name, config.lpar)
-    launcher = section.get("launcher") or {}
+    launcher, whole = section.get("launcher") or {}, file.entry(config.lpar)
     command = section.get("command")
     moved = file.moves(name, config.lpar)
     zowe = file.behaviour == "zowe"
@@ -151,11 +151,11 @@ def _spec(file: Plexfile, config: LauncherConfig, name: str) -> ComponentSpec:
         port=port,
         moved=moved,
         routes=section.get("routes"),
-        intervals_s=tuple(launcher.get("restartIntervals", file.restart_intervals_s)),
-        min_uptime_s=ZOWE_MIN_UPTIME_S / file.speed if zowe else float(launcher.get("minUptime", file.min_uptime_s)),
+        intervals_s=tuple(launcher.get("restartIntervals", whole.restart_intervals_s)),
+        min_uptime_s=ZOWE_MIN_UPTIME_S / file.speed if zowe else float(launcher.get("minUptime", whole.min_uptime_s)),
         after=tuple(launcher.get("after") or ()),
         live_path=launcher.get("live", "/application/live" if name in COMPONENTS else ""),
-        hung_after=0 if zowe else int(launcher.get("hungAfter", file.hung_after)),
+        hung_after=0 if zowe else int(launcher.get("hungAfter", whole.hung_after)),
         built_in=not command,
         tells_ready=name in COMPONENTS,
     )

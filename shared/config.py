@@ -70,30 +70,59 @@ def load(cls: type[C], service: str, argv: Sequence[str] | None = None, environ:
     """The configuration of one service process. Raises ConfigError; `--help` prints every field and exits."""
     environ = os.environ if environ is None else environ
     flags = vars(_parser(cls, service).parse_args(argv))
+    shown = flags.pop("show_config")
     path = flags.pop("config") or environ.get("PLEXMESH_CONFIG")
     given = {name: value for name, value in flags.items() if value is not None}
     lpar = given.get("lpar") or environ.get("PLEXMESH_LPAR") or cls.lpar
-    values: dict[str, Any] = {}
+    found: dict[str, Found] = {}
     if path:
         file = plexfile.read(Path(path))
-        values |= _from_place(file, lpar)
-        values |= _from_section(cls, service, lpar, file)
-    values |= _from_environment(cls, service, environ)
-    values |= {name: _typed(cls, name, value, f"--{name.replace('_', '-')}") for name, value in given.items()}
+        found |= _from_place(file, lpar)
+        found |= _from_section(cls, service, lpar, file)
+    found |= _from_environment(cls, service, environ)
+    for name, value in given.items():
+        flag = f"--{name.replace('_', '-')}"
+        found[name] = Found(_typed(cls, name, value, flag), flag)
+    values = {name: each.value for name, each in found.items()}
     if "lpar" in values:
         values["lpar"] = values["lpar"].upper()  # names of LPARs are case-insensitive, and shown like this
-    return cls(**values)
+    config = cls(**values)
+    if shown:
+        print(_shown(config, found))  # noqa: T201
+        raise SystemExit(0)
+    return config
 
 
-def _from_place(file: plexfile.Plexfile, lpar: str) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """A value, and where it comes from: a key of the file, `environment: VARIABLE`, a flag, `derived`."""
+
+    value: Any
+    origin: str
+
+
+def _shown(config: ServiceConfig, found: Mapping[str, Found]) -> str:
+    """{"drainS": {"value": 1.0, "origin": "default"}, …} of the service's own fields, as JSON."""
+    own = {
+        camel(field.name): {
+            "value": getattr(config, field.name),
+            "origin": found[field.name].origin if field.name in found else "default",
+        }
+        for field in dataclasses.fields(config)
+        if field.name not in SHARED_FIELDS
+    }
+    return msgspec.json.encode(own, enc_hook=str).decode()
+
+
+def _from_place(file: plexfile.Plexfile, lpar: str) -> dict[str, Found]:
     found = file.lpars.get(lpar.upper())
     place: dict[str, Any] = {"sysplex": file.sysplex, "lpar": lpar.upper(), "vipa": file.vipa}
     if found is not None:
         place |= {"host": found.hostname, "discovery": file.discovery_urls(found.id)}
-    return place
+    return {name: Found(value, "derived") for name, value in place.items()}
 
 
-def _from_section(cls: type[C], service: str, lpar: str, file: plexfile.Plexfile) -> dict[str, Any]:
+def _from_section(cls: type[C], service: str, lpar: str, file: plexfile.Plexfile) -> dict[str, Found]:
     known = {field.name for field in dataclasses.fields(cls)} - SHARED_FIELDS
     zowes = {field.metadata["zowe"]: field.name for field in dataclasses.fields(cls) if field.metadata["zowe"]}
     values = {}
@@ -104,7 +133,8 @@ def _from_section(cls: type[C], service: str, lpar: str, file: plexfile.Plexfile
         if name not in known:
             spelled = [camel(each) for each in sorted(known)] + sorted(zowes) + sorted(LAUNCHER_KEYS)
             raise ConfigError(f"{file.path}: components.{service}.{key}: unknown key{nearest(key, spelled)}")
-        values[name] = _typed(cls, name, value, f"{file.path}: components.{service}.{key}", file.path.parent)
+        typed = _typed(cls, name, value, f"{file.path}: components.{service}.{key}", file.path.parent)
+        values[name] = Found(typed, f"components.{service}.{key}")
     return values
 
 
@@ -118,7 +148,7 @@ def _leaves(section: Mapping[str, Any], paths: Iterable[str], prefix: str = "") 
             yield key, value
 
 
-def _from_environment(cls: type[C], service: str, environ: Mapping[str, str]) -> dict[str, Any]:
+def _from_environment(cls: type[C], service: str, environ: Mapping[str, str]) -> dict[str, Found]:
     prefix = f"PLEXMESH_{service.upper()}_"
     names = {
         (f"PLEXMESH_{field.name.upper()}" if field.name in SHARED_FIELDS else prefix + field.name.upper()): field.name
@@ -128,7 +158,7 @@ def _from_environment(cls: type[C], service: str, environ: Mapping[str, str]) ->
         if variable.startswith(prefix) and variable not in names:
             raise ConfigError(f"environment: {variable}: unknown variable{nearest(variable, names)}")
     return {
-        name: _typed(cls, name, environ[variable], f"environment: {variable}")
+        name: Found(_typed(cls, name, environ[variable], f"environment: {variable}"), f"environment: {variable}")
         for variable, name in names.items()
         if variable in environ
     }
@@ -181,6 +211,9 @@ class _Parser(argparse.ArgumentParser):
 def _parser(cls: type[C], service: str) -> argparse.ArgumentParser:
     parser = _Parser(prog=f"python -P -m {service}", allow_abbrev=False)
     parser.add_argument("--config", metavar="FILE", help="plexmesh.yaml (variable PLEXMESH_CONFIG)")
+    parser.add_argument(
+        "--show-config", action="store_true", help="print the settings as JSON, each with where it comes from, and end"
+    )
     for field in dataclasses.fields(cls):
         default = None if field.default is dataclasses.MISSING else field.default
         parser.add_argument(

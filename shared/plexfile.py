@@ -3,28 +3,31 @@
     zowe:         {externalDomains, externalPort, environments, launcher: {restartIntervals, minUptime, hungAfter}}
     components:   {discovery|gateway|caching|sample: {enabled, port, launcher, …the service's own settings},
                    a name of yours: {command, port, routes, enabled, launcher}}
-    haInstances:  {LPAR1: {hostname, sysname, components: {…merged over the base…}}}
+    haInstances:  {LPAR1: {hostname, sysname, components and zowe: {…merged over the base…}}}
     plexmesh:     {sysplex, address: where `plexmesh up` itself answers, distributor,
                    behaviour, speed, without: what a drill compares with}
 
-Merging is Zowe's: maps deeply, lists replaced whole. Keys of Zowe's schema that mean nothing here are collected in
-`ignored` (one warning lists them); keys of neither are a ConfigError with the nearest known key. The settings inside a
-component's section are checked by that component (`shared.config`), which alone knows them.
+Merging is Zowe's: maps deeply, lists replaced whole; then templates are resolved (`shared.template`), for each LPAR by
+itself. Keys of Zowe's schema that mean nothing here are collected in `ignored` (one warning lists them); keys of
+neither are a ConfigError with the nearest known key. The settings inside a component's section are checked by that
+component (`shared.config`), which alone knows them.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from shared import yaml_file
 from shared.errors import ConfigError, nearest
+from shared.template import HA_INSTANCE, Templates
+from shared.yaml_file import Lines
 
 COMPONENTS = ("discovery", "gateway", "caching", "sample")
 """Start order too: each needs only those before it."""
@@ -35,7 +38,7 @@ ALIASES = {"caching-service": "caching"}
 
 KNOWN = {
     "": ("zowe", "components", "haInstances", "plexmesh"),
-    "zowe": ("externalDomains", "externalPort", "environments", "launcher"),
+    "zowe": ("externalDomains", "externalPort", "environments", "launcher", "sysMessages"),
     "zowe.launcher": ("restartIntervals", "minUptime", "hungAfter"),
     "plexmesh": ("sysplex", "address", "behaviour", "speed", "without", "distributor"),
 }
@@ -61,29 +64,44 @@ NOT_APPLICABLE = {
     "zowe": (
         "setup", "runtimeDirectory", "logDirectory", "workspaceDirectory", "extensionDirectory", "job", "network",
         "rbacProfileIdentifier", "cookieIdentifier", "launchScript", "useConfigmgr", "configmgr", "certificate",
-        "verifyCertificates", "sysMessages", "extensionRegistry",
+        "verifyCertificates", "extensionRegistry",
     ),
     "zowe.launcher": ("shareAs",),
     "components": (
         "zaas", "api-catalog", "app-server", "zss", "jobs-api", "files-api", "explorer-jes", "explorer-mvs",
-        "explorer-uss", "cloud-gateway", "metrics-service", "desktop-sample",
+        "explorer-uss", "cloud-gateway", "metrics-service", "desktop-sample", "apiml-common-lib", "common-java-lib",
+        "core-schemas", "explorer-ip", "apiml-sample-extension",
     ),
     "plexmesh": (),
+    "apiml": ("security", "health", "httpclient", "catalog", "connection", "banner"),
+    "section": ("debug", "certificate", "spring", "java", "server", "logging"),
 }  # fmt: skip
 
 DEFAULT_RESTART_INTERVALS_S = (1, 1, 1, 5, 5, 10, 20, 60, 120, 240)
 DEFAULT_MIN_UPTIME_S = 10
 """Zowe's is 90; with that the eleventh kill of a demo would be the last."""
 DEFAULT_HUNG_AFTER = 3
+DEFAULT_LPARS = {"LPAR1": "127.0.1.1", "LPAR2": "127.0.2.1"}
 
 
 @dataclass(frozen=True)
 class LparEntry:
-    """One HA instance: `id` upper case, `hostname` the address its components bind, `components` its overrides."""
+    """One HA instance: `id` upper case, `hostname` the address its components bind, `components` its overrides.
+
+    `effective` are all components as it sees them; times are in seconds.
+    """
 
     id: str
     hostname: str
     components: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    effective: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    environments: Mapping[str, str] = field(default_factory=dict)
+    restart_intervals_s: tuple[float, ...] = DEFAULT_RESTART_INTERVALS_S
+    min_uptime_s: float = DEFAULT_MIN_UPTIME_S
+    hung_after: int = DEFAULT_HUNG_AFTER
+    """Silent seconds after which a component that was ready is killed; 0: never."""
+    sys_messages: tuple[str, ...] = ()
+    """A line of the job log that holds one of these is shown on the console too."""
     made: bool = False
     """The file does not name it: `up --lpars` asked for it."""
 
@@ -96,14 +114,13 @@ class Plexfile:
     sysplex: str
     address: str
     vipa: str
-    environments: Mapping[str, str]
-    restart_intervals_s: tuple[float, ...]
-    min_uptime_s: float
-    hung_after: int
-    """Silent seconds after which a component that was ready is killed; 0: never."""
     components: Mapping[str, Mapping[str, Any]]
     lpars: Mapping[str, LparEntry]
     ignored: tuple[str, ...]
+    tree: Mapping[str, Any]
+    """As it was read, for LPARs that are made later."""
+    lines: Lines = field(default_factory=dict)
+    """Of each key, by its path."""
     behaviour: str = "plexmesh"
     """`zowe`: a model of what Zowe documents, for drills to compare with."""
     speed: float = 1.0
@@ -116,8 +133,11 @@ class Plexfile:
     def component(self, name: str, lpar: str) -> dict[str, Any]:
         """A component's section as that LPAR sees it; empty when the file says nothing about it."""
         found = self.lpars.get(lpar.upper())
-        override = found.components.get(name, {}) if found else {}
-        return merge(self.components.get(name, {}), override)
+        return dict((found.effective if found else self.components).get(name, {}))
+
+    def entry(self, lpar: str) -> LparEntry:
+        """One that the file does not name has no overrides; its address is not known."""
+        return self.lpars.get(lpar.upper()) or lpar_entry(self.tree, _Checked(self.path), lpar.upper(), "")
 
     def port(self, name: str, lpar: str) -> int:
         """A program that is not told its LPAR's address shares one address with its twins: its port moves up."""
@@ -160,53 +180,87 @@ class Plexfile:
         named = list(self.lpars.values())[:count]
         taken = {entry.id for entry in named}
         spare = (n for n in range(1, 2 * count + 1) if f"LPAR{n}" not in taken)
-        made = [LparEntry(f"LPAR{n}", f"127.0.{n}.1", made=True) for n in itertools.islice(spare, count - len(named))]
+        made = [
+            lpar_entry(self.tree, _Checked(self.path), f"LPAR{n}", f"127.0.{n}.1", made=True)
+            for n in itertools.islice(spare, count - len(named))
+        ]
         return dataclasses.replace(self, lpars={entry.id: entry for entry in named + made})
 
 
 def read(path: Path) -> Plexfile:
     """Raises ConfigError: the file is not there, is not YAML, or holds something it must not."""
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigError(f"{path}: cannot be read: {reason}") from error
-    try:
-        tree = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigError(f"{path}:{where}: not YAML: {getattr(error, 'problem', None) or error}") from error
-    return parse(tree, path)
+    tree, lines = yaml_file.read(path)
+    return dataclasses.replace(parse(tree, path), lines=lines)
 
 
 def parse(tree: object, path: Path) -> Plexfile:
     """Check a loaded YAML tree and give it its shape."""
     checked = _Checked(path)
-    top = checked.mapping(tree if tree is not None else {}, "")
+    raw = checked.any_mapping(tree, "")
+    top = checked.mapping(Templates(_scope(raw), per_lpar=True).resolved(raw, str(path)), "")
     zowe = checked.mapping(top.get("zowe"), "zowe")
-    launcher = checked.mapping(zowe.get("launcher"), "zowe.launcher")
     plex = checked.mapping(top.get("plexmesh"), "plexmesh")
     components = checked.components(top.get("components"))
-    lpars = checked.lpars(top.get("haInstances"), components)
+    lpars = checked.lpars(top.get("haInstances"), components, raw)
     domains = checked.strings(zowe.get("externalDomains"), "zowe.externalDomains") or ["127.0.0.1"]
+    checked.settings(zowe)
     return Plexfile(
         path=path,
         sysplex=str(plex.get("sysplex", "PLEX1")),
         address=checked.address(plex.get("address", "127.0.0.1:7550"), "plexmesh.address"),
         vipa=f"{domains[0]}:{checked.port(zowe.get('externalPort', 7554), 'zowe.externalPort')}",
-        environments=checked.environments(zowe.get("environments"), "zowe.environments"),
-        restart_intervals_s=checked.intervals(launcher.get("restartIntervals"), "zowe.launcher.restartIntervals"),
-        min_uptime_s=checked.seconds(launcher.get("minUptime", DEFAULT_MIN_UPTIME_S), "zowe.launcher.minUptime"),
-        hung_after=checked.count(launcher.get("hungAfter", DEFAULT_HUNG_AFTER), "zowe.launcher.hungAfter"),
         components=components,
-        lpars=lpars or {"LPAR1": LparEntry("LPAR1", "127.0.1.1"), "LPAR2": LparEntry("LPAR2", "127.0.2.1")},
+        lpars=lpars or {name: lpar_entry(raw, _Checked(path), name, host) for name, host in DEFAULT_LPARS.items()},
         ignored=tuple(checked.ignored),
+        tree=raw,
         behaviour=(behaviour := checked.choice(plex.get("behaviour", "plexmesh"), BEHAVIOURS, "plexmesh.behaviour")),
         speed=checked.speed(plex.get("speed", 1), behaviour, "plexmesh.speed"),
         without=tuple(checked.strings(plex.get("without"), "plexmesh.without")),
         distributor=checked.choice(plex.get("distributor", "distribute"), DISTRIBUTORS, "plexmesh.distributor"),
     )
+
+
+def lpar_entry(
+    tree: Mapping[str, Any],
+    checked: _Checked,
+    name: str,
+    hostname: str,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    made: bool = False,
+) -> LparEntry:
+    """An LPAR's own view of the file: the base, its overrides merged over it, templates resolved.
+
+    `overrides` is its section below haInstances. Raises ConfigError.
+    """
+    given = {key: below for key, below in (overrides or {}).items() if key in ("zowe", "components")}
+    merged = merge(_renamed(tree), _renamed(given))
+    scope = _scope(merged) | {HA_INSTANCE: {"id": name, "hostname": hostname}}
+    resolved = Templates(scope).resolved(merged, str(checked.path))
+    quiet = _Checked(checked.path)
+    own = quiet.overrides(
+        _renamed(given).get("components"), "components", quiet.any_mapping(tree.get("components"), "")
+    )
+    return LparEntry(
+        name,
+        hostname,
+        components=own,
+        effective=quiet.components(resolved.get("components")),
+        made=made,
+        **quiet.settings(quiet.mapping(resolved.get("zowe"), "zowe")),
+    )
+
+
+def _scope(tree: Mapping[str, Any]) -> dict[str, Any]:
+    return {**tree, "process": {"env": dict(os.environ)}}
+
+
+def _renamed(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """With the components' names of ours."""
+    components = tree.get("components")
+    if not isinstance(components, Mapping):
+        return dict(tree)
+    return {**tree, "components": {ALIASES.get(str(key), str(key)): each for key, each in components.items()}}
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
@@ -215,6 +269,11 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
         below = merged.get(key)
         merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
     return merged
+
+
+def _pending(value: object) -> bool:
+    """A template that asks about the LPAR: it is looked at when there is one."""
+    return isinstance(value, str) and "${{" in value
 
 
 class _Checked:
@@ -296,11 +355,18 @@ class _Checked:
 
     def section(self, value: object, place: str) -> dict[str, Any]:
         section = self.any_mapping(value, place)
-        if "port" in section:
+        for key in NOT_APPLICABLE["section"]:
+            if section.pop(key, None) is not None:
+                self.ignored.append(f"{place}.{key}")
+        apiml = section.get("apiml")
+        if isinstance(apiml, Mapping):
+            self.ignored += [f"{place}.apiml.{key}" for key in apiml if key in NOT_APPLICABLE["apiml"]]
+            section["apiml"] = {key: below for key, below in apiml.items() if key not in NOT_APPLICABLE["apiml"]}
+        if "port" in section and not _pending(section["port"]):
             self.port(section["port"], f"{place}.port")
         if not isinstance(section.get("command", ""), str):
             raise self.fail(f"{place}.command", f"expected a command line, got {section['command']!r}")
-        if not isinstance(section.get("enabled", True), bool):
+        if not isinstance(section.get("enabled", True), bool) and not _pending(section["enabled"]):
             raise self.fail(f"{place}.enabled", f"expected true or false, got {section['enabled']!r}")
         if "launcher" in section:
             below = self.any_mapping(section["launcher"], f"{place}.launcher")
@@ -314,9 +380,30 @@ class _Checked:
             self.path_of_url(below.get("live", "/"), f"{place}.launcher.live")
         return section
 
-    def lpars(self, value: object, components: Mapping[str, object]) -> dict[str, LparEntry]:
+    def settings(self, zowe: Mapping[str, Any]) -> dict[str, Any]:
+        """What of the section `zowe` may differ between LPARs."""
+        launcher = self.mapping(zowe.get("launcher"), "zowe.launcher")
+        return {
+            "environments": self.environments(zowe.get("environments"), "zowe.environments"),
+            "restart_intervals_s": self.intervals(launcher.get("restartIntervals"), "zowe.launcher.restartIntervals"),
+            "min_uptime_s": self.seconds(launcher.get("minUptime", DEFAULT_MIN_UPTIME_S), "zowe.launcher.minUptime"),
+            "hung_after": self.count(launcher.get("hungAfter", DEFAULT_HUNG_AFTER), "zowe.launcher.hungAfter"),
+            "sys_messages": tuple(self.strings(zowe.get("sysMessages"), "zowe.sysMessages")),
+        }
+
+    def zowe_overrides(self, value: object, place: str) -> None:
+        """Of one LPAR: environments and launcher; what is the whole sysplex' does not apply there."""
+        for key in self.any_mapping(value, place):
+            if key in NOT_APPLICABLE["zowe"] or key in ("externalDomains", "externalPort"):
+                self.ignored.append(f"{place}.{key}")
+            elif key not in KNOWN["zowe"]:
+                raise self.fail(f"{place}.{key}", f"unknown key{nearest(key, KNOWN['zowe'])}")
+
+    def lpars(self, value: object, components: Mapping[str, object], tree: Mapping[str, Any]) -> dict[str, LparEntry]:
+        """`tree` is the file as it was read: templates are resolved for each LPAR."""
         entries = {}
-        known = ("hostname", "sysname", "components")
+        known = ("hostname", "sysname", "components", "zowe")
+        written = self.any_mapping(tree.get("haInstances"), "haInstances")
         for key, below in self.any_mapping(value, "haInstances").items():
             place = f"haInstances.{key}"
             entry = self.any_mapping(below, place)
@@ -330,8 +417,9 @@ class _Checked:
                 raise self.fail(place, "this LPAR is there twice (names are case-insensitive)")
             if not isinstance(entry.get("hostname"), str):
                 raise self.fail(f"{place}.hostname", "expected the LPAR's address, such as 127.0.1.1")
-            overrides = self.overrides(entry.get("components"), f"{place}.components", components)
-            entries[name] = LparEntry(name, entry["hostname"], overrides)
+            self.overrides(entry.get("components"), f"{place}.components", components)
+            self.zowe_overrides(entry.get("zowe"), f"{place}.zowe")
+            entries[name] = lpar_entry(tree, self, name, entry["hostname"], self.any_mapping(written[key], place))
         return entries
 
     def port(self, value: object, place: str) -> int:

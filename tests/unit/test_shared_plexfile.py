@@ -53,9 +53,9 @@ def test_a_whole_file(whole: plexfile.Plexfile) -> None:
     assert whole.sysplex == "PLEXA"
     assert whole.address == "127.0.0.1:7777"
     assert whole.vipa == "plex.example.test:7443"
-    assert whole.environments == {"TZ": "UTC", "LEVEL": "3"}
-    assert whole.restart_intervals_s == (1, 2.5)
-    assert whole.min_uptime_s == 30
+    assert whole.lpars["LPAR1"].environments == {"TZ": "UTC", "LEVEL": "3"}
+    assert whole.lpars["LPAR1"].restart_intervals_s == (1, 2.5)
+    assert whole.lpars["LPAR1"].min_uptime_s == 30
     assert list(whole.lpars) == ["LPAR1", "LPAR2"]
     assert whole.lpars["LPAR2"].hostname == "127.0.2.1"
 
@@ -70,8 +70,8 @@ def test_an_empty_file_is_two_lpars_with_zowes_rules() -> None:
         ("LPAR1", "127.0.1.1"),
         ("LPAR2", "127.0.2.1"),
     ]
-    assert file.restart_intervals_s == (1, 1, 1, 5, 5, 10, 20, 60, 120, 240)
-    assert file.min_uptime_s == 10
+    assert file.lpars["LPAR1"].restart_intervals_s == (1, 1, 1, 5, 5, 10, 20, 60, 120, 240)
+    assert file.lpars["LPAR1"].min_uptime_s == 10
     assert file.vipa == "127.0.0.1:7554"
     assert file.enabled("LPAR1") == ()
 
