@@ -26,9 +26,9 @@ from gateway.hearsay import MAX_NAMED, instances_step, many, of_lpar, service_st
 from gateway.report import Report
 from gateway.routes import Route
 from gateway.snapshot import Endpoint, Snapshot, Upstream, instance_id
-from gateway.views import instance_view, instances_of
+from gateway.views import UNREACHABLE, instance_view, instances_of
 
-RANKS = {"fine": 0, "trial": 0, "ejected": 1, "unproven": 2, "out": 3}
+RANKS = {"fine": 0, "trial": 0, "ejected": 1, "unproven": 2, "out": 3, UNREACHABLE: 3}
 """By view, as in `health`: a call goes to those of the lowest rank that there are."""
 
 """What a service, or the gateway, may refuse to take in a path (`entrance`)."""
@@ -198,7 +198,7 @@ def _answer(
 
 def _forwarded(chosen: Sequence[Candidate]) -> AnswerStep:
     view = chosen[0].view
-    if view == "out":
+    if view in ("out", UNREACHABLE):
         return _refusal(503, f"{many(len(chosen), 'instance')} would be tried, and none could be called lately")
     doubt = "" if RANKS.get(view) == 0 else f", {view} as this gateway sees it"
     whom = f"one of {len(chosen)} instances" if len(chosen) > 1 else "one instance"

@@ -1,8 +1,9 @@
 """What this gateway sees, as plain data for its pages and /gateway/v1: the registry's word and its own, side by side.
 
-`view` is this gateway's: "fine", "unproven", "ejected", "trial", "out" (with why and since when), or "not a candidate"
-when the registry or the form of the registration says so. An unreachable instance is a view, never a registry status:
-another gateway may reach it.
+`view` is this gateway's: "fine", "unproven", "ejected", "trial", "out" (with why and since when), "UNREACHABLE" for one
+that is out and that it has never reached since it was registered (an address of another network, a name that does not
+resolve), or "not a candidate" when the registry or the form of the registration says so. All of it is a view, never a
+registry status: another gateway may reach it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from gateway.snapshot import Snapshot
 from shared.wire import Instance
 
 NOT_SEEN = Seen()
+UNREACHABLE = "UNREACHABLE"
 
 COMPONENTS = ("discovery", "gateway", "caching", "cachingservice", "launcher")
 """Services that are parts of plexmesh; shown with their LPAR."""
@@ -108,8 +110,16 @@ def instance_view(snapshot: Snapshot, report: Report, instance: Instance, now: f
     }
 
 
+def _never_reached(snapshot: Snapshot, report: Report, instance: Instance) -> bool:
+    """Tried, and without success; one whose LPAR is silent is not reached for another reason."""
+    seen = report.seen.get(instance.key, NOT_SEEN)
+    return 0 < seen.calls == seen.failed and snapshot.owners.get(instance.owner, "alive") == "alive"
+
+
 def _judged(snapshot: Snapshot, report: Report, instance: Instance) -> tuple[str, str]:
     judgement = report.health.get(instance.key)
+    if judgement is not None and judgement.state == "out" and _never_reached(snapshot, report, instance):
+        return UNREACHABLE, f"{instance.host or instance.ip}:{instance.port}: {judgement.why}"
     if judgement is not None:
         return judgement.state, judgement.why
     if instance.status != "UP":

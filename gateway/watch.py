@@ -155,7 +155,9 @@ class Watch:
                 decoder = DECODERS.get(message.event)
                 if decoder is not None:
                     self._take(decoder.decode(message.data))
-            self._show(node)
+            if not self._pace.left_s(time.monotonic()):
+                self._show(node)
+        self._show(node)
 
     async def _chunk(self, content: aiohttp.StreamReader) -> bytes:
         """What has come; nothing when it is time to show what waits."""
@@ -177,7 +179,7 @@ class Watch:
 
     def _show(self, node: str) -> None:
         begun, mark = time.monotonic(), self._waiting
-        if mark is None or self._pace.left_s(begun):
+        if mark is None:
             return
         self._waiting = None
         snapshot = self._fold.apply(mark)

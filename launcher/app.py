@@ -41,7 +41,8 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
     sock = listen(config.listen_host, port)
     events = Events(logging.getLogger("plexmesh.launcher"))
     folder = place.make_lpar_folder(config.data, config.lpar)
-    joblog = JobLog(LogFile(folder / "logs" / "plexmesh.log", config.log_bytes), events)
+    console = file.entry(config.lpar).sys_messages
+    joblog = JobLog(LogFile(folder / "logs" / "plexmesh.log", config.log_bytes), events, console)
     ending = Ending(lifecycle)
     url = f"http://{config.host}:{port}"
     supervisor = Supervisor(_checked(file, config, joblog, folder), config, folder, joblog, lifecycle, url)

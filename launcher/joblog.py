@@ -5,6 +5,9 @@
 Times are UTC. The level is the last letter of the message id. A line of a component that looks like one of ours is not
 told apart from it: upstream has the same weakness, and every component has a log of its own besides.
 
+A line that holds one of the `console` strings (`zowe.sysMessages`) is an event of its own too, cut to what fits on the
+console of z/OS: `up` shows it on its terminal.
+
 `say` is how the launcher says anything: the same event goes into the ring that consoles follow.
 
 Source: the line form of Zowe's launcher. Not here: the texts (`launcher.messages`), bounds (`launcher.logfile`).
@@ -14,18 +17,23 @@ from __future__ import annotations
 
 import getpass
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from launcher.logfile import LogFile
 from launcher.messages import message, told
 from shared.events import Events
 
+CONSOLE = 126
+"""Characters."""
+
 LEVELS = {"I": "INFO", "W": "WARN", "E": "ERROR"}
 
 
 class JobLog:
-    def __init__(self, log: LogFile, events: Events) -> None:
+    def __init__(self, log: LogFile, events: Events, console: Sequence[str] = ()) -> None:
         self._log = log
+        self._console = [each.encode() for each in console if each]
         self._events = events
         self._user = _user()
 
@@ -37,11 +45,16 @@ class JobLog:
     def note(self, event: str, /, **values: object) -> str:
         """Only into the job log: what the launcher's own output says in another way."""
         text = message(event, **values)
-        self._log.write(line(text, datetime.now(UTC), os.getpid(), self._user).encode(errors="replace"))
+        self._write(line(text, datetime.now(UTC), os.getpid(), self._user).encode(errors="replace"))
         return text
 
     def pass_on(self, component_line: bytes) -> None:
-        self._log.write(component_line)
+        self._write(component_line)
+
+    def _write(self, whole: bytes) -> None:
+        self._log.write(whole)
+        if any(each in whole for each in self._console):
+            self._events.emit("console.line", text=whole.decode(errors="replace")[:CONSOLE])
 
 
 def line(text: str, instant: datetime, pid: int, user: str) -> str:

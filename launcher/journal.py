@@ -19,7 +19,7 @@ FOLLOW_UP = {
 }
 """What an operator is told to do next."""
 
-SHOWN = frozenset(
+SHOWN = {"console.line"} | {
     f"component.{each}"
     for each in (
         "port_moved",
@@ -39,7 +39,7 @@ SHOWN = frozenset(
         "resumed",
         "reloaded",
     )
-)
+}
 """Which of the launchers' events are worth a line."""
 
 

@@ -102,7 +102,7 @@ class Rolling:
                         yield progress
                 except PlexmeshError as error:
                     done = f"{number} of {len(itinerary)} restarted"
-                    yield self._end(f"stopped at {stop}: {error} ({done}); {self._how_to_go_on(stop)}", failed=True)
+                    yield self._end(f"stopped at {stop}: {error} ({done}); {await self._go_on(stop)}", failed=True)
                     return
             count = f"{len(itinerary)} component{'s' * (len(itinerary) > 1)}"
             yield self._end(f"{count} restarted in {time.monotonic() - self._began:.1f} s")
@@ -158,9 +158,15 @@ class Rolling:
     def _end(self, text: str, *, failed: bool = False) -> Progress:
         return Progress(at_s=round(time.monotonic() - self._began, 1), text=text, failed=failed)
 
-    def _how_to_go_on(self, stop: Stop) -> str:
-        begin = self._sysplex.command(f"start {stop.lpar} {stop.component}")
-        return f"when it is mended: {begin}, then restart the rest"
+    async def _go_on(self, stop: Stop) -> str:
+        """What the operator is to do."""
+        if self._sysplex.lpars[stop.lpar].condition != "running":
+            return f"start it again: {self._sysplex.command(f'start {stop.lpar}')}, then restart the rest"
+        if stop.url in await self._ready(stop.component):
+            return "when that is mended, restart the rest"
+        return (
+            f"when it is mended: {self._sysplex.command(f'start {stop.lpar} {stop.component}')}, then restart the rest"
+        )
 
     async def _order(self, stop: Stop, action: Action, wanted: str) -> None:
         done = await self._sysplex.order_component(stop.lpar, stop.component, action)

@@ -30,7 +30,7 @@ KNOWN_SERVICE = ("service", "sticky", "routes", "instances")
 KNOWN_ROUTE = ("gatewayUrl", "serviceUrl")
 
 NOTHING = ("", "0", "{}", "[]")
-STYLES = {"fine": "green", "out": "bold red", "UP": "green", "DOWN": "red"}
+STYLES = {"fine": "green", "out": "bold red", "UNREACHABLE": "bold red", "UP": "green", "DOWN": "red"}
 WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 Record = Mapping[str, Any]

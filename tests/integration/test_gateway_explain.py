@@ -188,8 +188,8 @@ async def test_each_discovery_node_and_each_other_gateway_is_asked() -> None:
     gateways = [(each["lpar"], each["reachable"], each["known"]) for each in service["gateways"]]
     assert sorted(gateways) == [("LPAR2", True, True), ("LPAR3", False, False)]
     (instance,) = found["instances"]["instances"]
-    assert (instance["view"], [each["view"] for each in instance["elsewhere"]]) == ("fine", ["out"])
-    assert "the gateway of LPAR2 says out (" in instance["says"]
+    assert (instance["view"], [each["view"] for each in instance["elsewhere"]]) == ("fine", ["UNREACHABLE"])
+    assert "the gateway of LPAR2 says UNREACHABLE (" in instance["says"]
     assert found["answer"]["instances"] == [gone.instance]
 
 

@@ -73,8 +73,8 @@ async def test_why_an_instance_is_skipped() -> None:
         data = await get_json(rig, "/gateway/v1/upstreams")
         orders, tls = data["upstreams"]  # type: ignore[misc]
         assert orders["routes"][0] == {"gatewayUrl": "api/v1", "serviceUrl": "/"}
-        assert orders["instances"][0]["view"] == "out"
-        assert "refused" in orders["instances"][0]["why"]
+        assert orders["instances"][0]["view"] == "UNREACHABLE"
+        assert orders["instances"][0]["why"] == f"{INSTANCES[0]}:9000: connection refused"
         assert tls["instances"][0]["why"] == "it can only be called with TLS"
 
 

@@ -88,7 +88,7 @@ async def test_own_pages_come_from_the_parent_and_see_what_any_worker_sees(tmp_p
                 await asyncio.sleep(0.02)
         upstreams = json.loads((await rig.get("/gateway/v1/upstreams")).body)["upstreams"]
         views = {each["service"]: each["instances"][0]["view"] for each in upstreams}
-        assert views == {"orders": "fine", "gone": "out"}
+        assert views == {"orders": "fine", "gone": "UNREACHABLE"}
 
 
 @on_uvloop

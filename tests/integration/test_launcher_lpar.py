@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,12 +76,11 @@ def test_stop_an_lpar_in_order(rig: Rig) -> None:
 def test_pause_and_resume_an_lpar_whose_gateway_is_fenced_meanwhile(rig: Rig) -> None:
     discovery, gateway, sample = pids(rig, "LPAR2")
     launcher = rig.launcher_pid("LPAR2")
-    paused = time.monotonic()
     rig.ok("pause", "LPAR2")
     assert all(stopped(pid) for pid in (launcher, discovery, sample))
     assert rig.status()["lpars"][1]["state"] == "paused"
     poll("the gateway is fenced", lambda: gateway not in rig.processes(), 5)
-    assert time.monotonic() - paused > 1.4, "three probes of 0.5 s, not fewer"
+    poll("it is said, and why", lambda: f"gateway({gateway}) hung, 3 probes failed: killed" in rig.output, 5)
     assert rig.component("LPAR2", "gateway")["state"] == "failed"
     assert "is paused" in failure(rig, "kill", "LPAR2", "sample", code=1)
     rig.ok("resume", "LPAR2")

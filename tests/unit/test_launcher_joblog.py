@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
-from launcher.joblog import LEVELS, line
+from launcher.joblog import LEVELS, JobLog, line
+from launcher.logfile import LogFile
 from launcher.messages import TEXTS
+from shared.events import Events
 
 INSTANT = datetime(2026, 11, 26, 9, 8, 7, 6_999, UTC)
 
@@ -39,3 +43,18 @@ def test_what_a_launcher_says_has_an_id_of_its_own_and_that_a_level() -> None:
     assert all(re.fullmatch(r"(ZWEL\d{4}|PLXL\d{3})[IWE]", text or "") for text in own.values())
     assert len(set(own.values())) == len(own)
     assert set(LEVELS) == {"I", "W", "E"}
+
+
+def test_lines_that_are_for_the_console_are_told_apart_and_cut(tmp_path: Path) -> None:
+    events = Events(logging.getLogger("test"))
+    log = LogFile(tmp_path / "plexmesh.log", 10_000)
+    joblog = JobLog(log, events, ["ZWEL0007I", "ledger"])
+    joblog.pass_on(b"the ledger is " + 200 * b"x")
+    joblog.pass_on(b"nothing to see")
+    joblog.note("launcher.started")
+    joblog.note("launcher.begun")
+    log.close()
+    first, second = (str(each.fields["text"]) for each in events.last())
+    assert first == "the ledger is " + 112 * "x"
+    assert second.endswith("ZWEL0007I all components started")
+    assert len((tmp_path / "plexmesh.log").read_text().splitlines()) == 4

@@ -9,7 +9,7 @@ const make = (tag, text = "", className = "") => {
   return element;
 };
 const tone = (instance) =>
-  instance.view === "out" ? "bad" : instance.status === "UP" && instance.view === "fine" ? "good" : "warn";
+  ["out", "UNREACHABLE"].includes(instance.view) ? "bad" : instance.status === "UP" && instance.view === "fine" ? "good" : "warn";
 const seen = (instance) => (instance.why ? `${instance.view}: ${instance.why}` : instance.view);
 
 function card(lpar) {
