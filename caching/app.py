@@ -92,6 +92,8 @@ def service(config: CachingConfig, storage: Storage) -> plexmesh.Service:
         health=lambda: not storage.why(),
         discovery=config.discovery,
         drain_s=config.drain_s,
+        renew_s=config.renew_s,
+        lease_s=config.lease_s,
     )
 
 

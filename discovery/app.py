@@ -14,7 +14,7 @@ import socket
 from aiohttp import web
 
 import plexmesh
-from discovery import clock, disk
+from discovery import clock, disk, zowe_model
 from discovery.api import Api
 from discovery.auth import Verifier
 from discovery.config import DiscoveryConfig
@@ -46,6 +46,7 @@ from shared.application import Application
 from shared.doorway import Doorway, short_ways
 from shared.errors import BadInput
 from shared.events import Events
+from shared.guards import SELF_PRESERVATION
 from shared.lifecycle import Lifecycle
 
 log = logging.getLogger("plexmesh.discovery")
@@ -110,7 +111,13 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
         lifecycle.spawn(name, task)
     replicator.spawn(lifecycle)
     service = plexmesh.Service(
-        "discovery", host=config.host, port=config.port, lpar=config.lpar, discovery=[config.address]
+        "discovery",
+        host=config.host,
+        port=config.port,
+        lpar=config.lpar,
+        discovery=[config.address],
+        renew_s=config.renew_s,
+        lease_s=config.lease_s,
     )
     async with service:
         await lifecycle.stopped()
@@ -147,6 +154,11 @@ async def stop_listening(server: asyncio.Server, listener: socket.socket) -> Non
 
 def new_policy(config: DiscoveryConfig) -> Policy:
     """The rules this node goes by, all in one place; what is not named here is the policy's own default."""
+    guarded = SELF_PRESERVATION not in config.without_guards
+    if config.behaviour == "zowe":
+        return zowe_model.policy(speed=config.speed, fence_s=config.fence_s, guarded=guarded)
+    if not guarded:
+        return Policy(fence_s=config.fence_s, owner_guard=None, isolation_guard=None)
     return Policy(fence_s=config.fence_s)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 
 from gateway.callers import Callers
@@ -10,7 +11,9 @@ from gateway.crew import Crew
 from gateway.desk import Desk
 from gateway.guards import guards_without
 from gateway.outside import settings_of
+from gateway.zowe_model import modelled
 from shared import config as settings
+from shared import guards
 from shared.events import Events
 from shared.lifecycle import Lifecycle
 
@@ -46,6 +49,8 @@ def load() -> GatewayConfig:
     _ = config.worker_count  # raises when it has no meaning
     Callers(config.trusted_proxies, config.max_connections_per_client)  # likewise
     guards_without(config.without)
+    shared_guards = tuple(each for each in config.without_guards if each in guards.GATEWAY)
+    config = modelled(dataclasses.replace(config, without=(*config.without, *shared_guards)))
     settings_of(config.services, config.static, config.apiml_id)
     return config
 

@@ -633,7 +633,7 @@ class Exchange:
             return False
         known = 1 if self.aim is not None and self.aim.alone else len(balancer.upstream.endpoints) or 1
         if fault == "connect":
-            return tried < max(known, retries.MIN_TRIES)
+            return tried < max(known, retries.MIN_TRIES) and (self.repeatable or path.guards.reroute)
         if fault == "put out":
             return known > 1 and tried < known
         if not self.repeatable:

@@ -31,6 +31,8 @@ class Guards:
     """What comes back gets its share by and by. Without: all of it at once."""
     retries: bool = True
     """Calls are tried elsewhere where that is safe. Without: callers see every failure."""
+    reroute: bool = True
+    """A call that could not be connected is tried elsewhere, whatever its method. Without: only if it is safe."""
     budget: bool = True
     """Retries are a share of the calls. Without: they multiply the load of a service that fails."""
     shedding: bool = True

@@ -54,15 +54,17 @@ TROUBLE = (aiohttp.ClientError, OSError, Unavailable, OutOfStep, sse.TooLong, ms
 class Pace:
     """When the next snapshot may be drawn: drawing takes at most `share` of the time. Seconds, monotonic."""
 
-    def __init__(self, share: float = 0.2) -> None:
+    def __init__(self, share: float = 0.2, every_s: float = 0.0) -> None:
+        """`every_s`: not more often than that, either."""
         self._share = share
+        self.every_s = every_s
         self._next = 0.0
 
     def left_s(self, now: float) -> float:
         return max(self._next - now, 0.0)
 
     def drew(self, begun: float, now: float) -> None:
-        self._next = now + (now - begun) * (1 / self._share - 1)
+        self._next = now + max((now - begun) * (1 / self._share - 1), self.every_s)
 
 
 class Watch:
@@ -73,7 +75,7 @@ class Watch:
         self._publish = publish
         self._fold = Fold(settings_of(config.services, config.static, config.apiml_id))
         self._go_home = False
-        self._pace = Pace()
+        self._pace = Pace(every_s=config.registry_fetch_s)
         self._waiting: Mark | None = None
         """The last mark that is not shown yet."""
         self.whole = False
@@ -157,7 +159,8 @@ class Watch:
                     self._take(decoder.decode(message.data))
             if not self._pace.left_s(time.monotonic()):
                 self._show(node)
-        self._show(node)
+        if not self._pace.every_s:
+            self._show(node)
 
     async def _chunk(self, content: aiohttp.StreamReader) -> bytes:
         """What has come; nothing when it is time to show what waits."""

@@ -206,6 +206,10 @@ def drill_command(
             only = "" if target in each.targets else f" (--target {each.targets[0]})"
             click.echo(f"{each.name:20}{each.title}{only}")
         return DONE
+    from shared import guards
+
+    left_out = tuple(each.strip() for each in without.split(",") if each.strip())
+    guards.check(left_out, "--without")
     known = [drills.load(name) for name in (drills.names() if names == ("all",) else names)]
     scenarios = [each for each in known if target in each.targets] if names == ("all",) else known
 
@@ -223,7 +227,7 @@ def drill_command(
         control=control,
         behaviour=behaviour,
         speed=speed,
-        without=tuple(each for each in without.split(",") if each),
+        without=left_out,
         external=load == "external",
         rate=rate,
         seed=seed,

@@ -8,6 +8,10 @@ purpose is fenced like any other: to its callers it makes no difference.
 Probes of a healthy gateway are 1 s apart. A silent probe is waited for 0.5 s, as a busy process may need; but one that
 is stopped, as the kernel says, needs no patience: 0.15 s. So a stopped gateway is fenced within 1.5 s of its last sign
 of life, and one that hangs in any other way within 2.5 s.
+
+When no other gateway answers either, the machine is more likely too busy than every gateway hung, and fencing would
+turn slow answers into none. So one that is not stopped is killed only on the word of a witness, another gateway that
+has answered lately; without one, after ten seconds.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import time
 from pathlib import Path
 
 import aiohttp
@@ -26,11 +31,39 @@ FAILURES = 3
 PATIENCE_S = 0.5
 STOPPED_S = 0.15
 PAUSE_S = 1.0
+WITNESS_S = 2.0
+"""A gateway that has answered within that time is a witness."""
+ALONE_S = 10.0
+"""Without a witness it is killed after so much silence."""
+
+
+class Witnesses:
+    """When each gateway has answered last; seconds, monotonic."""
+
+    def __init__(self) -> None:
+        self._answered: dict[str, float] = {}
+
+    def answered(self, lpar: str, now: float) -> None:
+        self._answered[lpar] = now
+
+    def against(self, lpar: str, now: float) -> bool:
+        """Whether some other gateway has answered lately, so that this one's silence is its own."""
+        return any(now - at <= WITNESS_S for other, at in self._answered.items() if other != lpar)
 
 
 class Fence:
-    def __init__(self, lpar: str, url: str, run_folder: Path, session: aiohttp.ClientSession, journal: Journal) -> None:
-        """`url` is the gateway's own; `run_folder` is where the LPAR's pids are recorded."""
+    def __init__(
+        self,
+        lpar: str,
+        url: str,
+        run_folder: Path,
+        session: aiohttp.ClientSession,
+        journal: Journal,
+        witnesses: Witnesses,
+    ) -> None:
+        """`url` is the gateway's own; `run_folder` is where the LPAR's pids are recorded. Fences share `witnesses`."""
+        self._witnesses = witnesses
+        self._silent_since: float | None = None
         self._lpar = lpar
         self._session = session
         self._url = url
@@ -53,19 +86,28 @@ class Fence:
             self._look.clear()
 
     async def _probe(self) -> None:
-        suspect = self._gateway()
+        suspect, begun = self._gateway(), time.monotonic()
         for _ in range(FAILURES):
             if not await self._silent(suspect):
+                self._silent_since = None
                 return
-        if suspect is not None and suspect == self._gateway():  # else somebody has replaced it meanwhile
+        if self._silent_since is None:
+            self._silent_since = begun
+        if suspect is not None and suspect == self._gateway() and self._proven(suspect, time.monotonic()):
+            self._silent_since = None
             pids.signal_group(suspect, signal.SIGKILL)
             self._journal.say("gateway.fenced", self._lpar, pid=suspect.pid, failures=FAILURES)
+
+    def _proven(self, suspect: pids.Pid, now: float) -> bool:
+        alone_s = now - self._silent_since if self._silent_since is not None else 0.0
+        return _stopped(suspect) or self._witnesses.against(self._lpar, now) or alone_s >= ALONE_S
 
     async def _silent(self, suspect: pids.Pid | None) -> bool:
         timeout = aiohttp.ClientTimeout(total=STOPPED_S if _stopped(suspect) else PATIENCE_S)
         try:
             async with self._session.get(f"{self._url}/application/live", timeout=timeout) as response:
                 await response.read()
+                self._witnesses.answered(self._lpar, time.monotonic())
         except TimeoutError:  # before ClientError: some of aiohttp's are both
             return True
         except (aiohttp.ClientError, OSError):

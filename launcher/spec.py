@@ -99,7 +99,15 @@ def place_variables(file: Plexfile, place: ServiceConfig) -> dict[str, str]:
         "PLEXMESH_VIPA": place.vipa,
         "PLEXMESH_GATEWAY": ",".join(_gateways(file, place)),
         "PLEXMESH_DATA": str(place.data.absolute()),
+        **_compared(file),
     }
+
+
+def _compared(file: Plexfile) -> dict[str, str]:
+    """What a drill compares with; nothing in a usual sysplex."""
+    model = {"PLEXMESH_BEHAVIOUR": file.behaviour, "PLEXMESH_SPEED": f"{file.speed:g}"}
+    without = {"PLEXMESH_WITHOUT_GUARDS": ",".join(file.without)}
+    return (model if file.behaviour != "plexmesh" else {}) | (without if file.without else {})
 
 
 def _gateways(file: Plexfile, place: ServiceConfig) -> list[str]:

@@ -18,17 +18,15 @@ import msgspec
 
 from launcher.distribution import Distribution
 from launcher.distributor import Distributor
-from launcher.fence import Fence
+from launcher.fence import Fence, Witnesses
 from launcher.journal import Journal
 from launcher.lpar import ASK, Lpar
 from launcher.states import Action, overall
 from shared import wire
 from shared.errors import Conflict, NotFound, PlexmeshError, nearest
+from shared.guards import FENCING
 from shared.lifecycle import Lifecycle
 from shared.plexfile import Plexfile
-
-FENCING = "fencing"
-"""The guard's name in `plexmesh.without`."""
 
 DONE = {"kill": "lpar.killed", "pause": "lpar.paused", "resume": "lpar.resumed", "stop": "lpar.stopped"}
 
@@ -53,9 +51,12 @@ class Sysplex:
             for each in lpars.values()
             if "gateway" in file.enabled(each.id)
         }
-        fenced = {} if FENCING in file.without else gateways
+        self._witnesses = Witnesses()
+        self._fencing = FENCING not in file.without and file.behaviour == "plexmesh"
+        fenced = gateways if self._fencing else {}
         self._fences = {
-            each: Fence(each, url, lpars[each].run_folder, session, journal) for each, url in fenced.items()
+            each: Fence(each, url, lpars[each].run_folder, session, journal, self._witnesses)
+            for each, url in fenced.items()
         }
         distribution = Distribution(file.distributor, gateways)
         self.distributor = Distributor(distribution, lpars, gateways, session, journal)
@@ -73,8 +74,10 @@ class Sysplex:
         if "gateway" in self.file.enabled(lpar.id):
             url = f"http://{lpar.host}:{self.file.port('gateway', lpar.id)}"
             self.distributor.add(lifecycle, lpar.id, url)
-            if FENCING not in self.file.without:
-                fence = self._fences[lpar.id] = Fence(lpar.id, url, lpar.run_folder, self.session, self._journal)
+            if self._fencing:
+                fence = self._fences[lpar.id] = Fence(
+                    lpar.id, url, lpar.run_folder, self.session, self._journal, self._witnesses
+                )
                 lifecycle.spawn(f"fence {lpar.id}", fence.watch)
         self._journal.say("lpar.starting", lpar.id)
         lpar.begin()

@@ -40,6 +40,8 @@ async def run(config: SampleConfig, lifecycle: Lifecycle) -> None:
         description="Says who answers",
         discovery=config.discovery,
         drain_s=config.drain_s,
+        renew_s=config.renew_s,
+        lease_s=config.lease_s,
     )
     async with service:
         await lifecycle.stopped()

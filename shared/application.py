@@ -88,10 +88,18 @@ class Application:
                 "lpar": self.config.lpar,
                 "pid": os.getpid(),
                 "uptime_s": round(time.monotonic() - self._started, 1),
+                **self._compared(),
                 "simulated": simulated.IN_ONE_LINE,
                 "onFailure": simulated.ON_FAILURE,
             }
         )
+
+    def _compared(self) -> dict[str, object]:
+        """What makes this process behave otherwise than it usually does."""
+        said: dict[str, object] = {}
+        if self.config.behaviour != "plexmesh":
+            said |= {"behaviour": f"{self.config.behaviour}: {simulated.MODEL}", "speed": self.config.speed}
+        return said | ({"without": list(self.config.without_guards)} if self.config.without_guards else {})
 
     async def expose(self, _: web.Request) -> web.Response:
         return web.Response(body=generate_latest(self.metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -52,6 +52,18 @@ class ServiceConfig:
     data: Path = setting(Path(".plexmesh"), "folder of all state; <data>/volume is shared by the LPARs")
     vipa: str = setting("127.0.0.1:7554", "the sysplex address every gateway shares; empty: there is none")
     discovery: tuple[str, ...] = setting((), "URLs of the discovery nodes, the own LPAR's first")
+    behaviour: Literal["plexmesh", "zowe"] = setting("plexmesh", "zowe: a model of what Zowe documents, for drills")
+    speed: float = setting(1.0, "how many times faster the timers of that model run")
+    without_guards: tuple[str, ...] = setting((), "guards left out sysplex-wide, for drills (plexmesh.without)")
+
+    @property
+    def lease_s(self) -> int:
+        """Of the component's own registration; Zowe's is 90 s."""
+        return 15 if self.behaviour == "plexmesh" else max(round(90 / self.speed), 1)
+
+    @property
+    def renew_s(self) -> int:
+        return 5 if self.behaviour == "plexmesh" else max(round(30 / self.speed), 1)
 
     @property
     def listen_host(self) -> str:
@@ -116,7 +128,14 @@ def _shown(config: ServiceConfig, found: Mapping[str, Found]) -> str:
 
 def _from_place(file: plexfile.Plexfile, lpar: str) -> dict[str, Found]:
     found = file.lpars.get(lpar.upper())
-    place: dict[str, Any] = {"sysplex": file.sysplex, "lpar": lpar.upper(), "vipa": file.vipa}
+    place: dict[str, Any] = {
+        "sysplex": file.sysplex,
+        "lpar": lpar.upper(),
+        "vipa": file.vipa,
+        "behaviour": file.behaviour,
+        "speed": file.speed,
+        "without_guards": file.without,
+    }
     if found is not None:
         place |= {"host": found.hostname, "discovery": file.discovery_urls(found.id)}
     return {name: Found(value, "derived") for name, value in place.items()}

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shared import yaml_file
+from shared import guards, yaml_file
 from shared.errors import ConfigError, nearest
 from shared.template import HA_INSTANCE, Templates
 from shared.yaml_file import Lines
@@ -215,7 +215,7 @@ def parse(tree: object, path: Path) -> Plexfile:
         tree=raw,
         behaviour=(behaviour := checked.choice(plex.get("behaviour", "plexmesh"), BEHAVIOURS, "plexmesh.behaviour")),
         speed=checked.speed(plex.get("speed", 1), behaviour, "plexmesh.speed"),
-        without=tuple(checked.strings(plex.get("without"), "plexmesh.without")),
+        without=checked.guards(plex.get("without"), "plexmesh.without"),
         distributor=checked.choice(plex.get("distributor", "distribute"), DISTRIBUTORS, "plexmesh.distributor"),
     )
 
@@ -444,6 +444,11 @@ class _Checked:
         if value not in known:
             raise self.fail(place, f"expected {' or '.join(known)}, got {value!r}{nearest(str(value), known)}")
         return str(value)
+
+    def guards(self, value: object, place: str) -> tuple[str, ...]:
+        names = tuple(self.strings(value, place))
+        guards.check(names, f"{self.path}: {place}")
+        return names
 
     def speed(self, value: object, behaviour: str, place: str) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 100:

@@ -13,6 +13,9 @@ NOT_MODELLED = "power loss, XCF latency, WLM, RACF"
 
 IN_ONE_LINE = f"Real: {REAL}. Simulated: {'; '.join(SIMULATED)}. Not modelled: {NOT_MODELLED}."
 
+MODEL = "model of documented behaviour, not a run of Zowe"
+"""Said wherever plexmesh behaves as Zowe documents it."""
+
 ON_FAILURE = (
     'No GET gets an error answer; a call of another method that had already reached a dying instance gets 503 "outcome '
     'unknown"; a call in flight inside the gateway that dies is cut; every other call succeeds.'

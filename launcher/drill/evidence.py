@@ -124,6 +124,7 @@ class Process:
 @dataclass
 class Evidence:
     lpars: list[str]
+    behaviour: str = "plexmesh"
     external: bool = False
     """Somebody else makes the calls: nothing is known about them."""
     calls: list[Call] = field(default_factory=list)

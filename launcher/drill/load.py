@@ -9,9 +9,12 @@ Latency counts from when a call was due, not from when this process got round to
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 import urllib.parse
+
+import msgspec
 
 from launcher.drill.client import Answer, Client, Connection, Cut
 from launcher.drill.evidence import Call, Evidence
@@ -167,6 +170,15 @@ class Caller:
         return f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: plexmesh-drill\r\n"
 
 
+class _Message(msgspec.Struct, rename="camel"):
+    message_number: str = ""
+    message_content: str = ""
+
+
+class _Refusal(msgspec.Struct):
+    messages: list[_Message] = []
+
+
 def _served(path: str) -> str:
     """The LPAR of the instance in "LPAR1/gateway > LPAR2/sample…; tries=1"; empty when the gateway itself answered."""
     _, arrow, instance = path.partition(" > ")
@@ -174,6 +186,10 @@ def _served(path: str) -> str:
 
 
 def _why(answer: Answer) -> str:
-    """The first line of what it says, cut short."""
+    """What it says, cut short: the message if it is one in Zowe's form, else the first line."""
+    with contextlib.suppress(msgspec.DecodeError):
+        refusal = msgspec.json.decode(answer.body, type=_Refusal)
+        if refusal.messages:
+            return f"{refusal.messages[0].message_number} {refusal.messages[0].message_content}"[:300]
     text = answer.body.decode("utf-8", "replace").strip()
     return text.splitlines()[0][:300] if text else f"status {answer.status} without a body"

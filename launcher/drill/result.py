@@ -12,8 +12,10 @@ from typing import Literal
 
 import msgspec
 
+from shared import simulated
+
 CONTROL_LABEL = "as Zowe documents it"
-CONTROL_NOTE = "model of documented behaviour, not a run of Zowe"
+CONTROL_NOTE = simulated.MODEL
 
 Kind = Literal["ok", "error", "cut"]
 

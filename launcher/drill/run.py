@@ -47,7 +47,7 @@ class Drill:
         status = await asyncio.to_thread(self._target.status)
         if status.sysplex.state != "ready":
             raise Unavailable(f"the sysplex is {status.sysplex.state}; a drill begins with everything ready")
-        seen = Evidence([lpar.id for lpar in status.lpars], external=self._load is None)
+        seen = Evidence([lpar.id for lpar in status.lpars], behaviour=behaviour, external=self._load is None)
         stretch = self._scenario.control_wait if behaviour == "zowe" else 1.0
         steps = list(self._scenario.play(seen.lpars, self._seed, stretch))
         caller = Caller(status.sysplex.url, self._load or Load(), seen, self._seed)

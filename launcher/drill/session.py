@@ -37,6 +37,9 @@ from shared.plexfile import Plexfile
 SETTLE_S = 2.0
 """Between a sysplex that has come up and the load."""
 
+FETCHES_S = 65.0
+"""So much more for the model of what Zowe documents, divided by its speed: each gateway has fetched the registry twice."""
+
 
 class NotAsExpected(PlexmeshError):
     """Some expectation of some drill did not hold."""
@@ -138,7 +141,7 @@ class Session:
         sysplex = ChildSysplex(file.path, folder / "data", file.sysplex)
         try:
             await sysplex.ready()
-            await asyncio.sleep(SETTLE_S)
+            await asyncio.sleep(SETTLE_S + (FETCHES_S / speed if behaviour == "zowe" else 0.0))
             return await self._play(
                 scenario, Local(file, own=True), behaviour=behaviour, speed=speed, without=list(without)
             )

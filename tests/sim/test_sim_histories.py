@@ -20,7 +20,7 @@ import pytest
 
 from tests.sim.faults import history
 
-SECONDS = float(os.environ.get("PLEXMESH_SIM_SECONDS", "20"))
+SECONDS = float(os.environ.get("PLEXMESH_SIM_SECONDS", "14"))
 SLICE_S = 25.0
 FIRST_SEED = 394_849_000
 SERIES = 600
