@@ -38,7 +38,7 @@ SETTLE_S = 2.0
 """Between a sysplex that has come up and the load."""
 
 FETCHES_S = 65.0
-"""So much more for the model of what Zowe documents, divided by its speed: each gateway has fetched the registry twice."""
+"""So much more, divided by its speed, for the model of what Zowe documents: each gateway has fetched twice by then."""
 
 
 class NotAsExpected(PlexmeshError):
