@@ -11,14 +11,18 @@
     process, pids, logfile         shell: a child process; which process is whose; its output
     kin, orphans, resources        shell: who descends from whom; what has lost its parent; what a component uses
     readiness, component, supervisor, joblog, command, api, app     shell: one LPAR
-    plan, lpar, fence, follow, journal, sysplex, sysplex_api, up   shell: the sysplex
-    place, lock, control, screen, cli              the command
+    distribution, itinerary        core: which gateways are on the sysplex address; what is restarted after what
+    plan, lpar, fence, distributor, rolling, sight, follow, journal, adoption, sysplex, sysplex_api, up
+                                   shell: the sysplex
+    compose_file, engine, compose  the same orders for LPARs that are containers
+    place, lock, control, configuration, screen, cli              the command
+    child_sysplex, drill           a sysplex of one's own; what breaks one on purpose, and judges
     register                                       `plexmesh register`: a process that has no client
     messages                       every state change in words, with Zowe's message ids
 
 Invariants. No component outlives its launcher and no launcher outlives `up`; what a component has started ends with it
-(`launcher.orphans` says how far that goes). A process is signalled only while it is
-provably the one that was started (pid and start time). A component is ready when it says so itself.
+(`launcher.orphans` says how far that goes). A process is signalled only while it is provably the one that was started
+(pid and start time). A component is ready when it says so itself.
 
 Not promised: a lost LPAR is not started again by itself (the operator decides, as on z/OS); a component that answers
 `ready` with an error is reported, not replaced; replaced is one that was ready and gives no sign of life any more

@@ -20,6 +20,7 @@ from launcher.drill.evidence import (
     Done,
     Evidence,
     Member,
+    Process,
     Registry,
     Rotation,
     gap,
@@ -287,25 +288,25 @@ def _(each: expected.Registered, seen: Evidence) -> Verdict:
 
 @judge.register
 def _(each: expected.Replaced, seen: Evidence) -> Verdict:
-    lpar, done = _name(each.lpar, seen), seen.step(each.of)
-    track = seen.processes.get((lpar, each.component))
-    if done is None or track is None:
-        return _unseen(each, "the step was not reached" if done is None else f"there is no {lpar} {each.component}")
-    before = track.at(done.begin)
-    old = before.pid if before else None
-    at = track.first(done.begin, lambda now: now.state == "ready" and now.pid not in (None, old))
-    return _in_time(each, at, done, each.within_s, seen)
+    return _process_within(each, seen, lambda now, old: now.state == "ready" and now.pid not in (None, old))
 
 
 @judge.register
 def _(each: expected.Fenced, seen: Evidence) -> Verdict:
+    return _process_within(each, seen, lambda now, old: now.pid != old)
+
+
+def _process_within(
+    each: expected.Replaced | expected.Fenced, seen: Evidence, wanted: Callable[[Process, int | None], bool]
+) -> Verdict:
+    """`wanted` is asked with the process as it is, and the pid there was when the step began."""
     lpar, done = _name(each.lpar, seen), seen.step(each.of)
     track = seen.processes.get((lpar, each.component))
     if done is None or track is None:
         return _unseen(each, "the step was not reached" if done is None else f"there is no {lpar} {each.component}")
     before = track.at(done.begin)
     old = before.pid if before else None
-    at = track.first(done.begin, lambda now: now.pid != old)
+    at = track.first(done.begin, lambda now: wanted(now, old))
     return _in_time(each, at, done, each.within_s, seen)
 
 
