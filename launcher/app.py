@@ -25,6 +25,7 @@ from shared.application import Application
 from shared.config import load
 from shared.errors import ConfigError, nearest
 from shared.events import Events
+from shared.guards import FENCING
 from shared.lifecycle import Lifecycle
 from shared.net import listen
 from shared.plexfile import Plexfile
@@ -45,7 +46,9 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
     joblog = JobLog(LogFile(folder / "logs" / "plexmesh.log", config.log_bytes), events, console)
     ending = Ending(lifecycle)
     url = f"http://{config.host}:{port}"
-    supervisor = Supervisor(_checked(file, config, joblog, folder), config, folder, joblog, lifecycle, url)
+    fences = "PLEXMESH_UP" not in environ and config.behaviour == "plexmesh" and FENCING not in config.without_guards
+    wanted = _checked(file, config, joblog, folder)
+    supervisor = Supervisor(wanted, config, folder, joblog, lifecycle, url, fences=fences)
     operator = Operator(config.lpar, supervisor, ending.order)
 
     def reload() -> None:

@@ -130,9 +130,10 @@ class Compose:
 
     def _cut(self, lpar: LparContainer, networks: Iterable[str]) -> None:
         connected = _container(lpar).networks
-        if not connected.intersection(networks):
+        cut = [each for each in networks if each in connected]
+        if not cut:
             raise Conflict(f"{lpar.lpar} is not on {', '.join(networks)}")
-        for network in connected.intersection(networks):
+        for network in cut:
             engine.disconnect(network, lpar.name)
 
     # --- one after the other

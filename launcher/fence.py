@@ -12,6 +12,8 @@ of life, and one that hangs in any other way within 2.5 s.
 When no other gateway answers either, the machine is more likely too busy than every gateway hung, and fencing would
 turn slow answers into none. So one that is not stopped is killed only on the word of a witness, another gateway that
 has answered lately; without one, after ten seconds.
+
+`plexmesh up` has a fence for each gateway; where there is no `up`, as in a container, the launcher has one for its own.
 """
 
 from __future__ import annotations
@@ -20,12 +22,12 @@ import asyncio
 import contextlib
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
 
 from launcher import pids
-from launcher.journal import Journal
 
 FAILURES = 3
 PATIENCE_S = 0.5
@@ -58,17 +60,18 @@ class Fence:
         url: str,
         run_folder: Path,
         session: aiohttp.ClientSession,
-        journal: Journal,
+        fenced: Callable[[int], None],
         witnesses: Witnesses,
     ) -> None:
-        """`url` is the gateway's own; `run_folder` is where the LPAR's pids are recorded. Fences share `witnesses`."""
+        """`url` is the gateway's own; `run_folder` is where the LPAR's pids are recorded; `fenced` is told whom it has
+        killed. Fences share `witnesses`."""
         self._witnesses = witnesses
         self._silent_since: float | None = None
         self._lpar = lpar
         self._session = session
         self._url = url
         self._run_folder = run_folder
-        self._journal = journal
+        self._fenced = fenced
         self._look = asyncio.Event()
 
     def look_now(self) -> None:
@@ -96,7 +99,7 @@ class Fence:
         if suspect is not None and suspect == self._gateway() and self._proven(suspect, time.monotonic()):
             self._silent_since = None
             pids.signal_group(suspect, signal.SIGKILL)
-            self._journal.say("gateway.fenced", self._lpar, pid=suspect.pid, failures=FAILURES)
+            self._fenced(suspect.pid)
 
     def _proven(self, suspect: pids.Pid, now: float) -> bool:
         alone_s = now - self._silent_since if self._silent_since is not None else 0.0

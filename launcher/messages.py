@@ -78,7 +78,10 @@ TEXTS = {
     "lpar.stopped": (None, "stopped; start it again with: {command}"),
     "lpar.quiesced": (None, "quiesced: its gateway leaves the sysplex address; undo it with: {command}"),
     "lpar.activated": (None, "its gateway is on the sysplex address, or enters when it is ready"),
-    "gateway.fenced": (None, "gateway({pid}) hung, {failures} probes failed: killed; its launcher starts it again"),
+    "gateway.fenced": (
+        "PLXL017E",
+        "gateway({pid}) hung, {failures} probes failed: killed; its launcher starts it again",
+    ),
     "component.fenced": (None, "{component}({pid}) gave no sign of life: killed; its launcher starts it again"),
     "sysplex.reloaded": (None, "{file} read again: {found}"),
     "sysplex.not_reloaded": (None, "not reloaded, everything stays as it is: {why}"),

@@ -20,6 +20,7 @@ import msgspec
 from launcher import kin, orphans, pids
 from launcher.component import Component, Turn
 from launcher.config import LauncherConfig
+from launcher.fence import FAILURES, Fence, Witnesses
 from launcher.joblog import JobLog
 from launcher.logfile import LogFile
 from launcher.resources import Meter, Resources
@@ -46,8 +47,12 @@ class Supervisor:
         joblog: JobLog,
         lifecycle: Lifecycle,
         url: str,
+        *,
+        fences: bool = False,
     ) -> None:
-        """`folder` is the LPAR's own below the data folder; `logs` and `run` are there. `url` is the launcher's."""
+        """`folder` is the LPAR's own below the data folder; `logs` and `run` are there. `url` is the launcher's;
+        `fences`: nobody else fences its gateway."""
+        self._fenced_here = fences
         self._config = config
         self._run_folder = folder / "run"
         self.joblog = joblog
@@ -81,6 +86,15 @@ class Supervisor:
             others = [other for other in component.spec.after if other in self.components]
             component.begin(self._turn_after(name, others) if others else None)
         self._lifecycle.spawn("started", self._say_started)
+        if self._fenced_here and "gateway" in self.components:
+            self._lifecycle.spawn("fence", self._fence().watch)
+
+    def _fence(self) -> Fence:
+        def fenced(pid: int) -> None:
+            self._say("gateway.fenced", pid=pid, failures=FAILURES)
+
+        url = self.components["gateway"].spec.url
+        return Fence(self._config.lpar, url, self._run_folder, self._session, fenced, Witnesses())
 
     def _say_settings(self, spec: ComponentSpec) -> None:
         name, intervals_s = spec.name, ", ".join(f"{each:g}" for each in spec.intervals_s)

@@ -18,7 +18,7 @@ import msgspec
 
 from launcher.distribution import Distribution
 from launcher.distributor import Distributor
-from launcher.fence import Fence, Witnesses
+from launcher.fence import FAILURES, Fence, Witnesses
 from launcher.journal import Journal
 from launcher.lpar import ASK, Lpar
 from launcher.states import Action, overall
@@ -54,10 +54,7 @@ class Sysplex:
         self._witnesses = Witnesses()
         self._fencing = FENCING not in file.without and file.behaviour == "plexmesh"
         fenced = gateways if self._fencing else {}
-        self._fences = {
-            each: Fence(each, url, lpars[each].run_folder, session, journal, self._witnesses)
-            for each, url in fenced.items()
-        }
+        self._fences = {each: self._fence(each, url) for each, url in fenced.items()}
         distribution = Distribution(file.distributor, gateways)
         self.distributor = Distributor(distribution, lpars, gateways, session, journal)
 
@@ -68,6 +65,12 @@ class Sysplex:
         for name, fence in self._fences.items():
             lifecycle.spawn(f"fence {name}", fence.watch)
 
+    def _fence(self, lpar: str, url: str) -> Fence:
+        def fenced(pid: int) -> None:
+            self._journal.say("gateway.fenced", lpar, pid=pid, failures=FAILURES)
+
+        return Fence(lpar, url, self.lpars[lpar].run_folder, self.session, fenced, self._witnesses)
+
     def add(self, lifecycle: Lifecycle, lpar: Lpar) -> None:
         """One more while the others run; its launcher is started."""
         self.lpars[lpar.id] = lpar
@@ -75,9 +78,7 @@ class Sysplex:
             url = f"http://{lpar.host}:{self.file.port('gateway', lpar.id)}"
             self.distributor.add(lifecycle, lpar.id, url)
             if self._fencing:
-                fence = self._fences[lpar.id] = Fence(
-                    lpar.id, url, lpar.run_folder, self.session, self._journal, self._witnesses
-                )
+                fence = self._fences[lpar.id] = self._fence(lpar.id, url)
                 lifecycle.spawn(f"fence {lpar.id}", fence.watch)
         self._journal.say("lpar.starting", lpar.id)
         lpar.begin()

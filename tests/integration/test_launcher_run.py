@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,3 +131,17 @@ def test_its_port_in_use(rig: Rig) -> None:
     assert done.returncode == 2
     assert f"{HOSTS['LPAR1']}:7550 is in use" in done.stderr
     assert rig.processes() == {}
+
+
+def test_without_up_the_launcher_fences_its_own_gateway(rig: Rig) -> None:
+    """As in a container, where nobody else would."""
+
+    def gateway() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(request(f"{URL}/v1/lpar")[1])
+        return next(each for each in found["components"] if each["name"] == "gateway")
+
+    run(rig)
+    before = gateway()["pid"]
+    assert request(f"{URL}/v1/components/gateway/pause", "POST", Content_Type="application/json")[0] == 200
+    poll("replaced", lambda: gateway()["state"] == "ready" and gateway()["pid"] != before, 6)
+    assert "PLXL017E" in (rig.data / "LPAR1" / "logs" / "plexmesh.log").read_text()
