@@ -138,7 +138,7 @@ class Evidence:
     acknowledged: int = 0
     """Writes to the cache."""
     lost: list[str] = field(default_factory=list)
-    """Their keys that were not there at the end, or with another value."""
+    """Those that were not there at the end, or with another value: key, and who said so."""
     unread: int = 0
     """Keys that could not be asked for."""
     storm: set[Member] = field(default_factory=set)

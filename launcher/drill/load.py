@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import time
 import urllib.parse
@@ -21,7 +22,6 @@ from launcher.drill.evidence import Call, Evidence
 from launcher.drill.scenario import Load
 
 CACHE = "/cachingservice/api/v1/cache"
-CACHE_CALLER = "X-CS-Service-ID: plexmesh-drill\r\n"
 
 READ_BACK_TRIES = 5
 
@@ -39,7 +39,9 @@ class Caller:
         self._stop = asyncio.Event()
         self._written: dict[str, str] = {}
         """Acknowledged: key to value."""
-        self._keys, self._mark = 0, f"{time.time():.0f}"
+        self._keys = 0
+        self._caller = f"X-CS-Service-ID: drill-{time.time():.0f}-{os.getpid()}\r\n"
+        """The cache's entries are the caller's own: two drills do not meet in them."""
 
     @property
     def now(self) -> float:
@@ -69,9 +71,9 @@ class Caller:
     async def _call(self, name: str, due: float, *, new: bool) -> None:
         if name == "cache":
             self._keys += 1
-            key, value = f"drill-{self._mark}-{self._keys}", f"{self._chance.random():.12f}"
+            key, value = f"key-{self._keys}", f"{self._chance.random():.12f}"
             body = f'{{"key":"{key}","value":"{value}"}}'
-            call = await self._try("POST", CACHE, body, due, new=new, fields=CACHE_CALLER)
+            call = await self._try("POST", CACHE, body, due, new=new, fields=self._caller)
             if call.kind == "ok":
                 self._written[key] = value
         else:
@@ -139,7 +141,7 @@ class Caller:
             if found is None:
                 self._evidence.unread += 1
             elif found.status != 200 or value.encode() not in found.body:
-                self._evidence.lost.append(key)
+                self._evidence.lost.append(f"{key}: {found.status} from {found.path}: {_why(found)}")
 
     async def forget(self) -> None:
         """Take the drill's own entries out of the cache."""
@@ -149,13 +151,13 @@ class Caller:
         """None: nobody said whether it is there."""
         for _ in range(READ_BACK_TRIES):
             answer = await self._ask("GET", f"{CACHE}/{key}")
-            if answer is not None and answer.status in (200, 404):
+            if answer is not None and answer.status in (200, 404) and _served(answer.path):
                 return answer
             await asyncio.sleep(0.2)
         return None
 
     async def _ask(self, method: str, path: str) -> Answer | None:
-        head = f"{self._head(method, path)}{CACHE_CALLER}\r\n"
+        head = f"{self._head(method, path)}{self._caller}\r\n"
         try:
             async with asyncio.timeout(self._load.timeout_s):
                 connection = self._client.kept() or await self._client.connect()

@@ -324,6 +324,8 @@ def _(each: expected.Cache, seen: Evidence) -> Verdict:
     if not seen.acknowledged:
         return _unseen(each, "no write was acknowledged")
     measured = f"{len(seen.lost)} of {seen.acknowledged:,} lost"
+    if seen.lost:
+        measured += f", the first: {seen.lost[0]}"
     good = len(seen.lost) <= each.lost
     if seen.unread:
         measured += f", {seen.unread} could not be read back"
