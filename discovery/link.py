@@ -22,7 +22,7 @@ HINT_S = 1.0
 
 FIRST_PAUSE_S = 1.0
 PAUSE_FACTOR = 1.5
-SOON_PAUSE_S = 5.0
+SOON_PAUSE_S = 2.0
 LATE_PAUSE_S = 30.0
 SOON_S = 600.0
 """A node gone for less is looked for at least every SOON_PAUSE_S, so that a split heals quickly."""

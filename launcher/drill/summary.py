@@ -87,8 +87,9 @@ def phases(seen: Evidence) -> list[Phase]:
     return [_phase(name, begin, end, seen.calls) for (name, begin), end in zip(marks, ends, strict=True)]
 
 
-def _phase(name: str, begin: float, end: float, calls: Iterable[Call]) -> Phase:
+def _phase(name: str, begin: float, end: float, calls: Sequence[Call]) -> Phase:
     inside = [call for call in calls if begin <= call.at < end]
+    since = max((call.end for call in calls if call.kind == "ok" and call.end <= begin), default=begin)
     kinds = Counter(call.kind for call in inside)
     took_ms = _took_ms(inside)
     return Phase(
@@ -101,7 +102,7 @@ def _phase(name: str, begin: float, end: float, calls: Iterable[Call]) -> Phase:
         p50_ms=_rounded(percentile(took_ms, 50)),
         p99_ms=_rounded(percentile(took_ms, 99)),
         max_ms=_rounded(max(took_ms, default=None)),
-        gap_s=round(gap(inside, begin, max((call.at for call in inside), default=begin))[0], 3),
+        gap_s=round(gap(inside, since, max((call.at for call in inside), default=begin))[0], 3),
     )
 
 

@@ -240,7 +240,7 @@ class Call:
             return False
         known = len(balancer.upstream.endpoints) or 1
         if fault == "connect":
-            return tried < max(known, retries.MIN_TRIES)
+            return tried < max(known, retries.MIN_TRIES) and (self.repeatable or self._gateway.guards.reroute)
         if fault == "put out":
             return known > 1 and tried < known
         if not self.repeatable:

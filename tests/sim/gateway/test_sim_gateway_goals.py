@@ -47,6 +47,7 @@ WORTH = {
     "panic": "few_left",
     "slow_start": "returned_cold",
     "retries": "killed",
+    "reroute": "hundred",
     "budget": "all_half_failing",
     "shedding": "overrun",
 }
