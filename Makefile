@@ -61,7 +61,7 @@ soak: $(VENV)/installed-test ## simulated histories, hostile clients, broken sto
 	PLEXMESH_STREAM_MB=1024 $(BIN)/pytest tests/integration/test_gateway_streams.py -k long
 	PLEXMESH_NEMESIS_SECONDS=$$(($(MINUTES) * 60)) $(BIN)/pytest tests/integration/test_caching_nemesis.py -s --timeout 0
 
-test-ha: $(VENV)/installed-test ## compose on a real Docker engine: kill a container under load
+test-ha: $(VENV)/installed-test ## compose on a real Docker engine: containers killed, cut off, silenced; split and hybrid
 	PLEXMESH_HA=1 $(BIN)/pytest tests/ha -s
 
 EUREKA_SERVER := tests/peers/eureka-server
