@@ -165,11 +165,19 @@ def status_table(lpars: Sequence[wire.Lpar]) -> Table:
 def print_status(status: wire.SysplexStatus) -> None:
     console = Terminal()
     state = status.sysplex.state
-    console.print(f"{status.sysplex.url}  [{COLOURS[state]}]{state}[/]")
+    console.print(f"{status.sysplex.url}  [{COLOURS[state]}]{state}[/]{_distribution(status.distributor)}")
     console.print(status_table(status.lpars))
     for node in status.registry:
         known = f"{node.instances} instances" if node.reachable else "not reachable"
         console.print(f"registry {node.node}  {node.url}  {known}")
+
+
+def _distribution(distributor: wire.Distributor | None) -> str:
+    """Who is on the sysplex address, where that is not everybody."""
+    if distributor is None or (distributor.policy == "distribute" and not distributor.quiesced):
+        return ""
+    quiesced = f"; quiesced: {', '.join(distributor.quiesced)}" if distributor.quiesced else ""
+    return f"  {distributor.policy}: {', '.join(distributor.active) or 'nobody'}{quiesced}"
 
 
 def _table(*columns: str) -> Table:
