@@ -41,13 +41,6 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-class Summary(msgspec.Struct):
-    """GET /v1/summary of a discovery node."""
-
-    node: str
-    instances: int
-
-
 class Compose:
     kind = "compose"
 
@@ -208,7 +201,7 @@ def _condition(lpar: LparContainer) -> tuple[wire.ComponentState, str]:
 def _registry_node(lpar: LparContainer) -> wire.RegistryNode:
     url = lpar.components["discovery"]
     try:
-        summary = msgspec.json.decode(Control(url).call("GET", "/v1/summary", ASK_S), type=Summary)
+        summary = msgspec.json.decode(Control(url).call("GET", "/v1/summary", ASK_S), type=wire.NodeSummary)
     except (PlexmeshError, msgspec.DecodeError):
         return wire.RegistryNode(node=lpar.lpar, url=url, reachable=False)
     return wire.RegistryNode(node=summary.node, url=url, reachable=True, instances=summary.instances)

@@ -31,13 +31,6 @@ from shared.plexfile import Plexfile
 DONE = {"kill": "lpar.killed", "pause": "lpar.paused", "resume": "lpar.resumed", "stop": "lpar.stopped"}
 
 
-class Summary(msgspec.Struct):
-    """GET /v1/summary of a discovery node."""
-
-    node: str
-    instances: int
-
-
 class Sysplex:
     def __init__(
         self, file: Plexfile, lpars: dict[str, Lpar], session: aiohttp.ClientSession, journal: Journal
@@ -162,7 +155,7 @@ class Sysplex:
         url = f"http://{self.lpars[lpar].host}:{self.file.port('discovery', lpar)}"
         try:
             async with self.session.get(f"{url}/v1/summary", timeout=ASK) as response:
-                summary = msgspec.json.decode(await response.read(), type=Summary)
+                summary = msgspec.json.decode(await response.read(), type=wire.NodeSummary)
         except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError):
             return wire.RegistryNode(node=lpar, url=url, reachable=False)
         return wire.RegistryNode(node=summary.node, url=url, reachable=True, instances=summary.instances)

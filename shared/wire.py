@@ -142,6 +142,13 @@ class RegistryNode(msgspec.Struct, frozen=True, kw_only=True):
     instances: int | None = None
 
 
+class NodeSummary(msgspec.Struct, frozen=True):
+    """What the launcher reads of a discovery node's GET /v1/summary."""
+
+    node: str
+    instances: int
+
+
 class SysplexAddress(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     state: ComponentState
