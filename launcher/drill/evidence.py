@@ -167,6 +167,11 @@ class Evidence:
                 cut.discard(done.step.lpar)
         return cut
 
+    def slowed(self) -> set[str]:
+        """LPARs whose sample the steps have left slow."""
+        last = {done.step.lpar: done.step.number for done in self.steps if done.step.action == "slow"}
+        return {lpar for lpar, seconds in last.items() if seconds}
+
     def down(self, lpar: str, component: str, at: float) -> bool:
         """Whether an order of the scenario has taken that component, or its LPAR, down or away by then."""
         down = False

@@ -47,18 +47,19 @@ class Player:
         """Leave the sysplex as it should be: everything running, nothing cut off, nobody slow."""
         await self._storm.end()
         for cut in self._seen.cut_off():
-            await self._quietly(cut, "heal")
+            await self._quietly(Step("heal", cut))
+        for slowed in self._seen.slowed():
+            await self._quietly(Step("slow", slowed))
         for lpar in (await asyncio.to_thread(self._target.status)).lpars:
             if lpar.state == "paused":
-                await self._quietly(lpar.id, "resume")
+                await self._quietly(Step("resume", lpar.id))
             elif any(each.state in ("stopped", "failed") for each in lpar.components):
-                await self._quietly(lpar.id, "start")
+                await self._quietly(Step("start", lpar.id))
             for each in lpar.components:
                 if each.state == "paused" and lpar.state != "paused":
-                    await self._quietly(lpar.id, "resume", each.name)
+                    await self._quietly(Step("resume", lpar.id, each.name))
 
-    async def _quietly(self, lpar: str, action: str, component: str = "") -> None:
-        step = Step(action, lpar, component)
+    async def _quietly(self, step: Step) -> None:
         try:
             await self._do(step)
         except PlexmeshError as error:

@@ -207,3 +207,12 @@ def test_steps_that_failed() -> None:
     bad = judge(expected.StepsDone(), evidence(steps=steps))
     assert not bad.passed
     assert "start LPAR2: it is already running" in bad.measured
+
+
+def test_what_is_left_slow_or_cut_off_is_known() -> None:
+    slow, quick = Done(Step("slow", "LPAR2", number=2.0), 5.0, 5.1), Done(Step("slow", "LPAR2"), 9.0, 9.1)
+    assert evidence(steps=(slow,)).slowed() == {"LPAR2"}
+    assert evidence(steps=(slow, quick)).slowed() == set()
+    cut, healed = Done(Step("silence", "LPAR2"), 5.0, 5.1), Done(Step("heal", "LPAR2"), 9.0, 9.1)
+    assert evidence(steps=(cut,)).cut_off() == {"LPAR2"}
+    assert evidence(steps=(cut, healed)).cut_off() == set()
