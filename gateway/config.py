@@ -58,7 +58,7 @@ class GatewayConfig(ServiceConfig):
     without: tuple[str, ...] = setting((), "guards left out, for drills: evidence, ejection, retries, budget, ...")
     doubt_s: float = setting(1.0, "calls wait and none is answered for so long: the instance is probed; 0: never")
     registry_fetch_s: float = setting(0.0, "changes of the registry are taken in this often; 0: as they come")
-    probe_rounds: bool = setting(True, "ask health URLs now and then, as services say (plexmesh.probeS)")
+    probe_rounds: bool = setting(True, "ask instances that appear, and health URLs now and then (plexmesh.probeS)")
     max_calls: int = setting(0, "under way at a worker; more are answered 503 at once; 0: no limit")
     cors_enabled: bool = setting(
         False, "pages of other origins may call, as services say", zowe="apiml.service.corsEnabled"

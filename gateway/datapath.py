@@ -163,9 +163,10 @@ class DataPath:
 
     # --- what is learned
 
-    def connected(self, endpoint: Endpoint) -> None:
+    def connected(self, standing: Standing) -> None:
+        standing.reached = True
         if self.health.records:
-            self.perform(self.health.connected(endpoint))
+            self.perform(self.health.connected(standing.endpoint))
 
     def connect_failed(self, endpoint: Endpoint, why: str, *, timed_out: bool) -> None:
         self.meters.refused_connects += 1
@@ -201,14 +202,15 @@ class DataPath:
         now = time.monotonic()
         self.account.renew()
         self._stand(old, snapshot, now)
-        for endpoint in snapshot.endpoints.values():
-            if endpoint.key not in old.endpoints:
-                self._meet(endpoint)
+        newcomers = snapshot.newcomers(old)
+        for endpoint in newcomers:
+            self._meet(endpoint)
         known = snapshot.endpoints.keys() | snapshot.drained.keys()
         for id in [id for id, pool in self.pools.items() if id and not (id in known and self._same_place(pool))]:
             self.pools.pop(id).close()
         effects = self.health.adopt(snapshot, now)
         self._balance(old, snapshot, now)
+        self.health.look_at(newcomers if self.config.probe_rounds else (), now)
         self.health.watch(self._rounds(snapshot), now)
         self.look_at_probes()
         self.perform(effects)

@@ -15,10 +15,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
+import os
 import socket
 import time
 from typing import Any
 
+import aiohttp
 from cachetools import LRUCache
 
 from gateway.snapshot import Endpoint
@@ -46,7 +48,7 @@ class Dialer:
     async def dial(self, endpoint: Endpoint, timeout_s: float | None = None) -> socket.socket:
         """A connected socket; each address is given `timeout_s` (None: as configured). Raises OSError."""
         timeout_s = timeout_s or self._timeout_s
-        error: OSError = ConnectionRefusedError("it has no address")
+        error: OSError = ConnectionRefusedError(f"the name {endpoint.host or endpoint.ip!r} is not known here")
         for family, address in await self._addresses(endpoint):
             try:
                 async with asyncio.timeout(timeout_s):
@@ -118,6 +120,14 @@ class Dialer:
         found = await _look_up(name)
         if found or not self._resolved.get(name, ((), 0.0))[0]:
             self._resolved[name] = (found, time.monotonic() + (RESOLVED_S if found else UNKNOWN_S))
+
+
+def reason(error: Exception) -> str:
+    """Why nothing was reached, in a few words."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"the name {error.host!r} is not known here"
+    number = getattr(error, "errno", None)
+    return os.strerror(number).lower() if number else str(error) or type(error).__name__
 
 
 def _numeric(name: str) -> Address | None:

@@ -340,7 +340,7 @@ class Exchange:
         if not connection.open:
             self.attempt_failed("connect", "it closed the connection at once")
             return True
-        self._path.connected(self.endpoint)
+        self._path.connected(self.standing)
         self._send(connection, monotonic())
         self.client.resume(FOR_CONNECT)
         return True
@@ -657,7 +657,8 @@ class Exchange:
     def _give_up(self, verdict: retries.Verdict, fault: Fault, why: str) -> None:
         self._path.meters.unknown_outcomes += verdict == "unknown"
         status, content = retries.told(verdict, self.endpoint.path_name.decode(), self.tries, why)
-        self.refuse_early(status, content, reason=fault)
+        nobody = fault == "connect" and not self._charged  # nothing of it was ever sent
+        self.refuse_early(status, content, NO_INSTANCE[0] if nobody else "", reason=fault)
 
     def _leave(self) -> None:
         """Give the attempt up: close its connection, take it out of the counts."""

@@ -199,7 +199,8 @@ def _answer(
 def _forwarded(chosen: Sequence[Candidate]) -> AnswerStep:
     view = chosen[0].view
     if view in ("out", UNREACHABLE):
-        return _refusal(503, f"{many(len(chosen), 'instance')} would be tried, and none could be called lately")
+        why = f"{many(len(chosen), 'instance')} would be tried, and none could be called lately"
+        return _refusal(503, why, replies.OTHER.number)
     doubt = "" if RANKS.get(view) == 0 else f", {view} as this gateway sees it"
     whom = f"one of {len(chosen)} instances" if len(chosen) > 1 else "one instance"
     return AnswerStep(says=f"The call is forwarded to {whom}{doubt}.")

@@ -128,7 +128,7 @@ class Front:
             health={
                 key: Judgement(record.state, record.why, record.since) for key, record in path.health.records.items()
             },
-            seen={key: _seen(each, now) for key, each in path.standings.items() if each.total},
+            seen={key: _seen(each, now) for key, each in path.standings.items() if each.total or each.reached},
             rooms={name: Room(gate.limit, gate.waiting, gate.shed) for name, gate in path.gates.items()},
             panic=sorted(name for name, balancer in path.balancers.items() if balancer.panic),
             clients=len(path.clients),
@@ -197,4 +197,5 @@ def _seen(standing: Standing, now: float) -> Seen:
         round(failed / calls, 3) if calls else 0.0,
         round(standing.latency_s * 1000, 2),
         standing.ejections,
+        standing.reached,
     )

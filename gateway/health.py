@@ -18,8 +18,9 @@
   few left would be overrun.
 - A newer process under the same id (`gen`) begins without a past; what left the registry is forgotten.
 
-Health URLs are also asked in rounds (`probe_s` of the policy), by three gateways at most, so that a frozen instance is
-known before anybody calls it. A probe adds to the registry's word and never overrides it.
+An instance that appears is probed by every gateway, so that one that cannot be reached from here is known before
+anybody calls it. Health URLs are also asked in rounds (`probe_s` of the policy), by three gateways at most, for those
+that freeze. A probe adds to the registry's word and never overrides it.
 
 Instances without a record are fine, so the usual case costs nothing. Time is monotonic seconds.
 
@@ -29,7 +30,7 @@ Not here: sending probes (`probing`), choosing among the candidates (`balancer`,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Literal, NamedTuple
@@ -52,7 +53,9 @@ MAX_EJECTED = 0.5
 FORGIVEN_S = 60.0
 """After so long without an ejection, the next one is as short as the first."""
 AGAIN_S = 1.0
-"""After a failed probe of a round."""
+"""After a failed probe that nobody waits for."""
+MAX_PROBES_PER_S = 20.0
+"""Of one gateway, in rounds; and of those that appear."""
 NEVER = float("inf")
 
 
@@ -101,9 +104,11 @@ class Health:
         self._random = random or Random(0)
         self._guards = guards
         self._silent: set[str] = set()
-        self._rounds: dict[str, float] = {}
-        """Key → when its health URL is asked next."""
+        self._due: dict[str, float] = {}
+        """Key → when it is asked next, without anybody waiting."""
         self._round_s: dict[str, float] = {}
+        """Of those that are asked in rounds."""
+        self._next_look = 0.0
         self._misses: dict[str, int] = {}
         self._asked: set[str] = set()
         self._endpoints: Mapping[str, Endpoint] = {}
@@ -211,6 +216,8 @@ class Health:
             del self.records[id]
         for id in [id for id in self._misses if not _same(self._endpoints.get(id), snapshot)]:
             del self._misses[id]
+        for id in [id for id in self._due if id not in snapshot.endpoints]:
+            del self._due[id]
         for id, record in self.records.items():
             record.endpoint = snapshot.endpoints[id]
         self._endpoints = snapshot.endpoints
@@ -230,16 +237,24 @@ class Health:
 
     # --- probes
 
+    def look_at(self, endpoints: Iterable[Endpoint], now: float) -> None:
+        """These have just appeared: ask each of them once."""
+        if not self._guards.probes:
+            return
+        for endpoint in endpoints:
+            self._next_look = max(self._next_look + 1 / MAX_PROBES_PER_S, now)
+            self._due[endpoint.key] = self._next_look
+
     def watch(self, intervals: Mapping[str, float], now: float) -> None:
         """Ask these in rounds from now on: key → seconds between two probes."""
         if not self._guards.probes:
             return
-        for key in self._rounds.keys() - intervals.keys():
-            del self._rounds[key]
+        for key in self._round_s.keys() - intervals.keys():
+            self._due.pop(key, None)
             self._misses.pop(key, None)
         for key, interval_s in intervals.items():
-            first = now + interval_s * self._random.random() if key not in self._rounds else now + interval_s
-            self._rounds[key] = min(self._rounds.get(key, first), first)
+            first = now + interval_s * self._random.random() if key not in self._due else now + interval_s
+            self._due[key] = min(self._due.get(key, first), first)
         self._round_s = dict(intervals)
 
     def tick(self, now: float) -> list[Effect]:
@@ -254,8 +269,10 @@ class Health:
             else:
                 record.probing = True
                 effects.append(Probe(record.endpoint))
-        for key in [key for key, due in self._rounds.items() if due <= now]:
-            self._rounds[key] = now + self._round_s[key] * self._random.uniform(0.9, 1.1)
+        for key in [key for key, due in self._due.items() if due <= now]:
+            del self._due[key]
+            if key in self._round_s:
+                self._due[key] = now + self._round_s[key] * self._random.uniform(0.9, 1.1)
             endpoint = self._endpoints.get(key)
             if endpoint is not None and key not in self._asked and self._state(endpoint) in (None, "ejected", "trial"):
                 self._asked.add(key)
@@ -265,7 +282,7 @@ class Health:
     def next_deadline(self) -> float:
         """When `tick` must be called; infinity when there is nothing to do."""
         records = min((each.due for each in self.records.values() if not each.probing), default=NEVER)
-        return min(records, min(self._rounds.values(), default=NEVER))
+        return min(records, min(self._due.values(), default=NEVER))
 
     def probed(self, endpoint: Endpoint, why: str, now: float) -> list[Effect]:
         """A probe ended; `why` says how it failed, empty when it did not."""
@@ -292,8 +309,7 @@ class Health:
             return []
         self._misses[key] = misses = self._misses.get(key, 0) + 1
         if misses < PROBES_TO_OUT:
-            if key in self._rounds:
-                self._rounds[key] = min(self._rounds[key], now + AGAIN_S)
+            self._due[key] = min(self._due.get(key, NEVER), now + AGAIN_S)
             return []
         del self._misses[key]
         return [self._put_out(endpoint, why, now)]
@@ -327,8 +343,6 @@ def _same(known: Endpoint | None, snapshot: Snapshot) -> bool:
 
 
 MAX_PROBERS = 3
-MAX_PROBES_PER_S = 20.0
-"""Of one gateway, in rounds."""
 
 
 class Rounds:

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from gateway.config import GatewayConfig
-from gateway.dialing import OWN_FAULTS
+from gateway.dialing import OWN_FAULTS, reason
 from gateway.meters import PoolMeter
 from gateway.retries import Fault
 from gateway.snapshot import Endpoint
@@ -168,4 +167,4 @@ class Pool:
 def _reason(error: OSError) -> str:
     if error.errno == errno.ENOBUFS:
         return error.strerror or "no room"
-    return os.strerror(error.errno).lower() if error.errno else str(error) or type(error).__name__
+    return reason(error)

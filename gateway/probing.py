@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import time
 
 import aiohttp
 
 from gateway.datapath import DataPath
-from gateway.dialing import Dialer
+from gateway.dialing import Dialer, reason
 from gateway.health import Probe
 from gateway.snapshot import Endpoint
 from shared.net import connector
@@ -66,6 +65,8 @@ class Prober:
         standing = self._path.standings.get(endpoint.key)
         if standing is not None and standing.answered_at > begun:
             why = ""  # as good as an answer to the probe, which may stand in a queue
+        if standing is not None and not why:
+            standing.reached = True
         self._path.perform(self._path.health.probed(endpoint, why, time.monotonic()))
         self._wake.set()
 
@@ -80,11 +81,7 @@ class Prober:
         except TimeoutError:
             return f"no answer to a probe in {within_s:g} s"
         except (aiohttp.ClientError, OSError) as error:
-            return _reason(error)
+            return reason(error)
         sock.close()
         return ""
 
-
-def _reason(error: Exception) -> str:
-    number = getattr(error, "errno", None)
-    return os.strerror(number).lower() if number else str(error) or type(error).__name__

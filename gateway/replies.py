@@ -3,8 +3,8 @@
     400 ZWEAO400E  404 ZWEAO404E  405 ZWEAO405E  500 ZWEAO500E  503 ZWEAO503E, any other status ZWEAG510E
     400 ZWEAG701E, ZWEAG702E for encoded characters and slashes, 403 ZWEAT403E for a page of another origin
 
-A 503 has two meanings: ZWEAG510E when no instance can be called at all, ZWEAO503E when one was called and failed. The
-content is escaped for HTML, because consoles of others show it as it is.
+A 503 has two meanings: ZWEAG510E when no instance could be called at all, ZWEAO503E when one was called and failed.
+The content is escaped for HTML, because consoles of others show it as it is.
 """
 
 from __future__ import annotations

@@ -36,6 +36,8 @@ class Seen(msgspec.Struct, frozen=True):
     """In the window, 0 to 1."""
     latency_ms: float = 0.0
     ejections: int = 0
+    reached: bool = False
+    """By a call or a probe, once at least."""
 
     def with_(self, other: Seen) -> Seen:
         """Of two data paths: counts are summed, the slower latency shown, shares weighed by the calls."""
@@ -48,6 +50,7 @@ class Seen(msgspec.Struct, frozen=True):
             round(failed / per_s, 3) if per_s else 0.0,
             max(self.latency_ms, other.latency_ms),
             self.ejections + other.ejections,
+            self.reached or other.reached,
         )
 
 
@@ -79,7 +82,7 @@ class Report(msgspec.Struct):
     health: dict[str, Judgement] = {}
     """Of instances that are not fine, by key."""
     seen: dict[str, Seen] = {}
-    """Of instances that were called, by key."""
+    """Of instances that were called or reached, by key."""
     rooms: dict[str, Room] = {}
     """Of services whose calls are limited, by id."""
     panic: list[str] = []

@@ -98,6 +98,15 @@ class Snapshot:
     drained: Mapping[str, Endpoint] = field(default_factory=dict)
     """By key, OUT_OF_SERVICE ones of routed services."""
 
+    def newcomers(self, old: Snapshot) -> list[Endpoint]:
+        """Processes that `old` did not have."""
+        found = []
+        for key, endpoint in self.endpoints.items():
+            before = old.endpoints.get(key) or old.drained.get(key)
+            if before is None or not before.same_process(endpoint):
+                found.append(endpoint)
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:

@@ -33,8 +33,8 @@ class Standing:
     __slots__ = (
         "answered_at", "calls", "calls_before", "drained_at", "ejections", "endpoint", "failed", "failed_before",
         "failures_in_row", "half_ends", "in_flight", "key", "last_answer", "last_ejected", "latency_s",
-        "measured_at", "pause_s", "ramp_from", "ramp_s", "tender", "total", "total_failed", "trial", "tunnels",
-        "weight",
+        "measured_at", "pause_s", "ramp_from", "ramp_s", "reached", "tender", "total", "total_failed", "trial",
+        "tunnels", "weight",
     )  # fmt: skip
 
     def __init__(self, endpoint: Endpoint, now: float) -> None:
@@ -50,6 +50,8 @@ class Standing:
         """Or when a call began while none was under way."""
         self.answered_at = 0.0
         """Without failing."""
+        self.reached = False
+        """By a call or a probe, once at least."""
         self.failures_in_row = self.ejections = 0
         self.last_ejected = now
         self.pause_s = 0.0

@@ -1,9 +1,9 @@
 """What this gateway sees, as plain data for its pages and /gateway/v1: the registry's word and its own, side by side.
 
 `view` is this gateway's: "fine", "unproven", "ejected", "trial", "out" (with why and since when), "UNREACHABLE" for one
-that is out and that it has never reached since it was registered (an address of another network, a name that does not
-resolve), or "not a candidate" when the registry or the form of the registration says so. All of it is a view, never a
-registry status: another gateway may reach it.
+that is out and that neither a call nor a probe of this gateway has ever reached (an address of another network, a name
+that does not resolve), or "not a candidate" when the registry or the form of the registration says so. All of it is a
+view, never a registry status: another gateway may reach it.
 """
 
 from __future__ import annotations
@@ -111,9 +111,9 @@ def instance_view(snapshot: Snapshot, report: Report, instance: Instance, now: f
 
 
 def _never_reached(snapshot: Snapshot, report: Report, instance: Instance) -> bool:
-    """Tried, and without success; one whose LPAR is silent is not reached for another reason."""
-    seen = report.seen.get(instance.key, NOT_SEEN)
-    return 0 < seen.calls == seen.failed and snapshot.owners.get(instance.owner, "alive") == "alive"
+    """One whose LPAR is silent is not reached for another reason."""
+    reached = report.seen.get(instance.key, NOT_SEEN).reached
+    return not reached and snapshot.owners.get(instance.owner, "alive") == "alive"
 
 
 def _judged(snapshot: Snapshot, report: Report, instance: Instance) -> tuple[str, str]:

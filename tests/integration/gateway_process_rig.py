@@ -122,8 +122,10 @@ class Memory:
 async def a_gateway_process(
     folder: Path, *instances: RawInstance, service: str = "orders", files: int = 0, **settings: Any
 ) -> AsyncIterator[GatewayProcess]:
-    """A ready one, in front of these instances; `files` limits its descriptors. It must end without a defect logged."""
+    """A ready one, in front of these instances; `files` limits its descriptors. It must end without a defect logged.
+    It connects to instances for calls only, unless `probe_rounds` says otherwise."""
     discovery = FakeDiscovery(HOST)
+    settings = {"probe_rounds": False} | settings
     async with running(discovery, *instances):
         for each in instances:
             discovery.put(an_instance(service, each.port, each.host, lpar="LPAR2"))

@@ -82,12 +82,13 @@ async def a_gateway(
     metadata: dict[str, str] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Rig]:
-    """A ready gateway in front of these instances, all of one service."""
+    """A ready gateway in front of these instances, all of one service. It connects to them for calls only, unless
+    `probe_rounds` says otherwise."""
     discovery = FakeDiscovery(LPAR1)
     async with running(discovery, *instances):
         for each in instances:
             discovery.put(an_instance(service, each.port, each.host, lpar="LPAR2", metadata=metadata))
-        settings = {"access_log": "off"} | settings
+        settings = {"access_log": "off", "probe_rounds": False} | settings
         config = GatewayConfig(host=LPAR1, port=PORT, vipa=vipa, discovery=(discovery.url,), **settings)
         async with started(config) as gateway:
             await until(lambda: not gateway.why_not_ready(), "the gateway is ready")

@@ -152,7 +152,7 @@ async def test_each_discovery_node_and_each_other_gateway_is_asked() -> None:
     hosts = (LPAR1, LISTING, REFUSING, SILENT, NONSENSE)
     nodes = tuple(f"http://{host}:7553" for host in hosts)
     configs = [
-        GatewayConfig(host=host, lpar=lpar, port=PORT, vipa="", discovery=nodes, access_log="off")
+        GatewayConfig(host=host, lpar=lpar, port=PORT, vipa="", discovery=nodes, access_log="off", probe_rounds=False)
         for host, lpar in ((LPAR1, "LPAR1"), (LPAR2, "LPAR2"))
     ]
     async with (

@@ -156,7 +156,7 @@ async def orders(
     """So many real instances behind a gateway; `health`: they register a health URL."""
     journal = folder / "posts"
     made = [ModeInstance(host, journal) for host in INSTANCES[:count]]
-    async with a_gateway() as rig:
+    async with a_gateway(probe_rounds=True) as rig:
         try:
             await asyncio.gather(*(each.start() for each in made))
             for each in made:

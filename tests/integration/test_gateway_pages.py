@@ -78,6 +78,43 @@ async def test_why_an_instance_is_skipped() -> None:
         assert tls["instances"][0]["why"] == "it can only be called with TLS"
 
 
+async def view_of(rig: Rig, service: str) -> tuple[str, str]:
+    (found,) = [
+        each for each in (await get_json(rig, "/gateway/v1/upstreams"))["upstreams"] if each["service"] == service  # type: ignore[attr-defined]
+    ]
+    return found["instances"][0]["view"], found["instances"][0]["why"]
+
+
+@on_uvloop
+async def test_an_instance_that_cannot_be_reached_from_here_is_known_before_anybody_calls_it() -> None:
+    async with a_gateway(probe_rounds=True) as rig:
+        rig.discovery.put(
+            an_instance("refusing", 9000, INSTANCES[0]),
+            an_instance("nameless", 9000, "no-such-host.invalid"),
+            an_instance("asked", 9000, "no-such-host.invalid", health_check_url="http://no-such-host.invalid:9000/health"),
+        )
+        await until(lambda: len(rig.gateway.path.health.records) == 3)
+        unknown = "no-such-host.invalid:9000: the name 'no-such-host.invalid' is not known here"
+        assert await view_of(rig, "refusing") == ("UNREACHABLE", f"{INSTANCES[0]}:9000: connection refused")
+        assert await view_of(rig, "nameless") == ("UNREACHABLE", unknown)
+        assert await view_of(rig, "asked") == ("UNREACHABLE", unknown)
+        got = await rig.get("/nameless/api/v1/")
+        assert (got.status, got.number) == (503, "ZWEAG510E")
+        assert "not known here" in got.content
+
+
+@on_uvloop
+async def test_an_instance_that_only_probes_have_reached_is_out_when_it_is_gone() -> None:
+    async with a_gateway(probe_rounds=True) as rig:
+        instance = RawInstance(INSTANCES[0], 9000, answering(b"ok"))
+        await instance.start()
+        rig.discovery.put(an_instance("orders", 9000, INSTANCES[0]))
+        await until(lambda: rig.gateway.path.standings and next(iter(rig.gateway.path.standings.values())).reached)
+        await instance.stop()
+        assert (await rig.get("/orders/api/v1/")).status == 503
+        assert (await view_of(rig, "orders"))[0] == "out"
+
+
 @on_uvloop
 async def test_leaving_and_rejoining_the_sysplex_address() -> None:
     async with a_gateway(vipa=VIPA) as rig:

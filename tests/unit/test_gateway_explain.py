@@ -355,7 +355,7 @@ def test_forwarded_to_those_that_are_fine() -> None:
 
 def test_with_all_of_them_out_it_is_tried_and_most_likely_fails() -> None:
     found = asked("/orders/api/v1", a_snapshot(ONE), health={ONE.key: Judgement("out", "Connection refused")})
-    assert ends(found) == (503, "ZWEAO503E", [ONE.instance])
+    assert ends(found) == (503, "ZWEAG510E", [ONE.instance])
 
 
 def test_a_service_that_takes_no_encoded_characters() -> None:
@@ -393,7 +393,7 @@ def test_another_domain_is_called_at_its_gateway() -> None:
     assert found.request.urls == ["http://127.0.9.1:7554/orders/api/v1"]
     assert found.instances.says == "Calls go to http://127.0.9.1:7554."
     out = asked("/plex2/orders/api/v1", a_snapshot(there), health={there.key: Judgement("out", "Connection refused")})
-    assert ends(out)[:2] == (503, "ZWEAO503E")
+    assert ends(out)[:2] == (503, "ZWEAG510E")
 
 
 def test_calls_of_users_stay_at_one_instance() -> None:

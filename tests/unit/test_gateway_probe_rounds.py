@@ -146,10 +146,42 @@ def test_a_shorter_interval_holds_from_now_on() -> None:
     assert health.next_deadline() <= 6.0
 
 
+def test_those_that_appear_are_asked_once_each_and_not_all_at_the_same_time() -> None:
+    health = Health()
+    appeared = endpoints(*[100] * 40)
+    health.adopt(a_snapshot(*appeared), 5.0)
+    health.look_at(appeared, 5.0)
+    assert len(probes(health.tick(5.0))) == 1
+    assert len(probes(health.tick(6.0))) == MAX_PROBES_PER_S
+    health.tick(7.0)
+    for each in appeared:
+        assert not states(health.probed(each, "", 7.0))
+    assert health.next_deadline() == float("inf")
+
+
+def test_one_that_appears_and_cannot_be_reached_is_out_after_two_probes() -> None:
+    health = Health()
+    health.adopt(a_snapshot(A), 5.0)
+    health.look_at([A], 5.0)
+    assert probes(health.tick(5.0)) == [A.key]
+    assert not states(health.probed(A, "refused", 5.0))
+    assert probes(health.tick(6.0)) == [A.key]
+    assert states(health.probed(A, "refused", 6.0)) == ["out"]
+
+
+def test_one_that_leaves_before_it_was_asked_is_not() -> None:
+    health = Health()
+    health.adopt(a_snapshot(A, B), 5.0)
+    health.look_at([A, B], 5.0)
+    health.adopt(a_snapshot(B), 5.0)
+    assert probes(health.tick(6.0)) == [B.key]
+
+
 def test_without_the_guard_nobody_is_asked() -> None:
     health = Health(guards=Guards(probes=False))
     health.adopt(a_snapshot(A), 0.0)
     health.watch({A.key: 1.0}, 0.0)
+    health.look_at([A], 0.0)
     assert health.next_deadline() == float("inf")
     assert not health.tick(100.0)
 

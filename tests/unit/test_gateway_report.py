@@ -9,7 +9,7 @@ from gateway.collector import MeterCollector
 from gateway.crew import common
 from gateway.fold import Fold
 from gateway.meters import Meters
-from gateway.report import Judgement, Report, WatchState
+from gateway.report import Judgement, Report, Seen, WatchState
 from gateway.snapshot import EMPTY, Snapshot
 from shared.wire import Mark, Put, checksum
 from tests.fakes import an_instance
@@ -49,7 +49,7 @@ def test_numbers_are_summed() -> None:
 
 
 def test_the_worst_that_anybody_says_about_an_instance_counts() -> None:
-    fine, unproven = a_report(), a_report(health={KEY: Judgement("unproven", "silent")})
+    fine, unproven = a_report(seen={KEY: Seen(reached=True)}), a_report(health={KEY: Judgement("unproven", "silent")})
     out = a_report(health={KEY: Judgement("out", "refused")})
     for order in ((fine, unproven, out), (out, unproven, fine), (unproven, out, fine)):
         both = merged(*order)

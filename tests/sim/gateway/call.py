@@ -134,7 +134,7 @@ class Call:
         if attempt != self._attempt or self._state != "connecting":
             self._pool.give(connection, now)
             return
-        self._gateway.connected(self.standing.endpoint)
+        self._gateway.connected(self.standing)
         self._send(connection, now)
 
     def _connect_failed(self, attempt: int, why: str) -> None:

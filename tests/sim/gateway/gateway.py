@@ -74,6 +74,7 @@ class Gateway:
             del self.pools[key]
         effects = self.health.adopt(snapshot, now)
         self._balance(snapshot, now)
+        self.health.look_at(snapshot.newcomers(old), now)
         self.health.watch(self._rounds(snapshot), now)
         self._wake()
         self.perform(effects)
@@ -114,9 +115,10 @@ class Gateway:
 
     # --- what is learned
 
-    def connected(self, endpoint: Endpoint) -> None:
+    def connected(self, standing: Standing) -> None:
+        standing.reached = True
         if self.health.records:
-            self.perform(self.health.connected(endpoint))
+            self.perform(self.health.connected(standing.endpoint))
 
     def connect_failed(self, endpoint: Endpoint, why: str) -> None:
         if endpoint.key in self.snapshot.endpoints:
@@ -203,6 +205,8 @@ class Gateway:
             standing = self.standings.get(endpoint.key)
             if standing is not None and standing.answered_at > begun:
                 why = ""
+            if standing is not None and not why:
+                standing.reached = True
             self.perform(self.health.probed(endpoint, why, self.world.now))
             self._wake()
 
