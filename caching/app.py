@@ -47,7 +47,7 @@ async def run(config: CachingConfig, lifecycle: Lifecycle) -> None:
     oversize_status = settings.oversize_status(config.compat)
     for note in choice.notes:
         log.warning("config.note", extra={"fields": {"note": note}})
-    listener = net.listen(config.listen_host, config.port)
+    listeners = net.listen_on(config.listen_hosts, config.port)
     events = Events(log)
     vitals = Application(
         "caching", config, events, why=lambda: storage.why(), parts=lambda: health.parts(storage, identity)
@@ -63,7 +63,8 @@ async def run(config: CachingConfig, lifecycle: Lifecycle) -> None:
     await runner.setup()
     assert runner.server is not None
     doorway = Doorway(runner.server, short_ways(Desk(calls, config.body_bytes), runner.server))
-    server = await asyncio.get_running_loop().create_server(doorway, sock=listener)
+    loop = asyncio.get_running_loop()
+    servers = [await loop.create_server(doorway, sock=each) for each in listeners]
     events.emit("caching.started", instance=config.instance, storage=choice.mode)
     try:
         if await opened(storage, lifecycle):
@@ -72,7 +73,8 @@ async def run(config: CachingConfig, lifecycle: Lifecycle) -> None:
                 events.emit("caching.leaving", instance=config.instance)
     finally:
         events.close()
-        server.close()
+        for each in servers:
+            each.close()
         await calls.finished(FINISH_S)
         doorway.close()
         await runner.cleanup()
@@ -98,14 +100,18 @@ def service(config: CachingConfig, storage: Storage) -> plexmesh.Service:
 
 
 def api_info(config: CachingConfig) -> dict[str, str]:
-    """Where a catalog finds the OpenAPI document, as Zowe's services say it."""
+    """Where a catalog shows the API and finds its OpenAPI document, as Zowe's services say it."""
     about = {
         "apiId": "zowe.apiml.cachingservice",
         "version": version("plexmesh-sysplex"),
         "gatewayUrl": "api/v1",
         "swaggerUrl": f"http://{config.host}:{config.port}{BASE}/openapi.json",
     }
-    return {f"apiml.apiInfo.api-v1.{name}": value for name, value in about.items()}
+    tile = {"id": "infrastructure", "title": "Infrastructure", "description": "What services build on"}
+    return {
+        **{f"apiml.apiInfo.api-v1.{name}": value for name, value in about.items()},
+        **{f"apiml.catalog.tile.{name}": value for name, value in tile.items()},
+    }
 
 
 def new_storage(choice: StorageChoice, config: CachingConfig, events: Events, metrics: CachingMetrics) -> Storage:

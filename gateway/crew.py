@@ -41,7 +41,7 @@ from shared import vipa
 from shared.errors import ConfigError, Conflict, Unavailable
 from shared.events import Events
 from shared.lifecycle import Lifecycle
-from shared.net import listen
+from shared.net import listen_on
 
 YOUNG_S = 1.0
 PAUSES_S = (0.0, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
@@ -58,7 +58,7 @@ LOOK_S = 1.0
 SNAPSHOTS = 8
 """How far a worker may be behind and still be told exactly."""
 
-FIXED = ("sysplex", "lpar", "host", "port", "vipa", "discovery", "data")
+FIXED = ("sysplex", "lpar", "host", "bind", "port", "vipa", "discovery", "data")
 """Settings of the gateway as a whole: they hold until it ends."""
 
 MAX_DRAINING = 16
@@ -92,7 +92,8 @@ class Crew:
 
     async def start(self, lifecycle: Lifecycle, inner: Inner) -> None:
         # plainly: what workers share hides that somebody is there
-        listen(self.config.listen_host, self.config.port).close()
+        for each in listen_on(self.config.listen_hosts, self.config.port):
+            each.close()
         self._lifecycle = lifecycle
         self._own = inner.listen()
         lifecycle.spawn("watch", self._watch.run)

@@ -30,7 +30,7 @@ from gateway.watch import Watch
 from shared.errors import Conflict
 from shared.events import Events
 from shared.lifecycle import Lifecycle
-from shared.net import listen
+from shared.net import listen_on
 
 CUT_S = 0.5
 """Until what was cut has been accounted for."""
@@ -54,7 +54,7 @@ class Front:
         self._prober = Prober(self.path)
         self._inner: Inner
         self._wanted = wanted
-        self._listener: Listener | None = None
+        self._listeners: list[Listener] = []
         self._leaving = False
         self._began = asyncio.get_running_loop().time()
 
@@ -78,9 +78,10 @@ class Front:
         lifecycle.spawn("meters", self._forget)
 
     def open(self, *, shared: bool = False) -> None:
-        """The own port; `shared` by several processes. Raises AddressInUse or ConfigError."""
-        if self._listener is None and not self._leaving:
-            self._listener = Listener(self.path, listen(self.config.listen_host, self.config.port, reuse_port=shared))
+        """The own port, on each address; `shared` by several processes. Raises AddressInUse or ConfigError."""
+        if not self._listeners and not self._leaving:
+            socks = listen_on(self.config.listen_hosts, self.config.port, reuse_port=shared)
+            self._listeners = [Listener(self.path, sock) for sock in socks]
 
     def _publish(self, snapshot: Snapshot) -> None:
         self.path.adopt(snapshot)
@@ -105,7 +106,7 @@ class Front:
         why = self.watch.why_not_ready()
         if self.vipa.trouble:
             why.append(f"the sysplex address cannot be opened: {self.vipa.trouble}")
-        if self._listener is None:
+        if not self._listeners:
             why.append("the own port is not open")
         return why
 
@@ -133,7 +134,7 @@ class Front:
             panic=sorted(name for name, balancer in path.balancers.items() if balancer.panic),
             clients=len(path.clients),
             endpoints=len(path.snapshot.endpoints),
-            listening=self._listener is not None,
+            listening=bool(self._listeners),
             vipa=self.vipa.state,
             vipa_trouble=self.vipa.trouble,
             watch=WatchState(watch.following, path.snapshot.token, watch.trouble),
@@ -156,10 +157,11 @@ class Front:
     async def drain(self, within_s: float | None = None) -> None:
         """Close the port, then wait: for `drain_s` clients may bring a last request each, then those at rest are
         closed, and after `within_s` (if longer) what is left is cut."""
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            listener.close()
-            await listener.settled()
+        listeners, self._listeners = self._listeners, []
+        for each in listeners:
+            each.close()
+        for each in listeners:
+            await each.settled()
         await self.vipa.settled()
         idle_s = self.config.drain_s
         await self._deserted(idle_s)

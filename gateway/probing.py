@@ -84,4 +84,3 @@ class Prober:
             return reason(error)
         sock.close()
         return ""
-

@@ -6,12 +6,14 @@
     POST /v1/components/{name}/{action}      kill, pause, resume, stop, start, reload: answers when it is done
 
 Orders must be `application/json` and must not come from a web page: a form cannot send that type without asking first,
-and browsers put an Origin on every POST, so neither a foreign page nor one behind a rebound name can order anything.
+and browsers put an Origin on every POST and DELETE, so neither a foreign page nor one behind a rebound name can order
+anything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 from aiohttp import web
@@ -23,6 +25,8 @@ from launcher.supervisor import Supervisor
 from shared.application import Application
 from shared.errors import BadInput, Forbidden
 from shared.problem import middleware
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class Ordered(msgspec.Struct, frozen=True):
@@ -63,16 +67,25 @@ class LauncherApi:
         return answer(await self._supervisor.order(request.match_info["name"].lower(), order))
 
 
+def decoded(body: bytes, shape: type[T]) -> T:
+    """What an order says. Raises BadInput."""
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        fields = ", ".join(f'"{name}"' for name in shape.__struct_fields__)
+        raise BadInput(f"expected an object with {fields}: {error}") from error
+
+
 def answer(body: object, status: int = 200) -> web.Response:
     return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")
 
 
 @web.middleware
 async def orders_from_programs_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if request.method == "POST":
+    if request.method not in ("GET", "HEAD"):
         if "Origin" in request.headers:
             raise Forbidden("orders are not taken from web pages")
-        if request.content_type != "application/json":
+        if request.method == "POST" and request.content_type != "application/json":
             raise web.HTTPUnsupportedMediaType(reason="Content-Type must be application/json")
     return await handler(request)
 

@@ -27,7 +27,7 @@ from shared.errors import ConfigError, nearest
 from shared.events import Events
 from shared.guards import FENCING
 from shared.lifecycle import Lifecycle
-from shared.net import listen
+from shared.net import listen_on
 from shared.plexfile import Plexfile
 
 
@@ -39,7 +39,7 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
     if config.lpar not in file.lpars and "PLEXMESH_HOST" not in environ:
         raise ConfigError(f"{file.path}: there is no LPAR {config.lpar}{nearest(config.lpar, file.lpars)}")
     port = file.port("launcher", config.lpar)
-    sock = listen(config.listen_host, port)
+    listeners = listen_on(config.listen_hosts, port)
     events = Events(logging.getLogger("plexmesh.launcher"))
     folder = place.make_lpar_folder(config.data, config.lpar)
     console = file.entry(config.lpar).sys_messages
@@ -81,7 +81,8 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
         supervisor.start()
         lifecycle.on_hangup(reload_if_it_can_be)
         await runner.setup()
-        await web.SockSite(runner, sock).start()
+        for each in listeners:
+            await web.SockSite(runner, each).start()
         await service.start()
         await lifecycle.stopped()
     finally:

@@ -8,7 +8,6 @@ An error is one line on standard error. Heavy imports stand inside the commands 
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import sys
@@ -20,6 +19,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from launcher import lock, place
+from launcher.config_command import config_group
+from launcher.drill_command import drill_command
+from launcher.options import compose_option, config_option, data_option, gateway_option
 from shared.command import DONE, NOT_AS_WANTED, exit_code, said
 from shared.errors import ConfigError, NotFound, PlexmeshError, Unavailable, nearest
 
@@ -42,19 +44,6 @@ WANTED: dict[str, tuple[wire.ComponentState, ...]] = {
     "start": ("ready",),
 }
 
-data_option = click.option("--data", metavar="DIR", help="Data folder (PLEXMESH_DATA, else the nearest .plexmesh).")
-config_option = click.option(
-    "--config", metavar="FILE", help="Default: PLEXMESH_CONFIG, else the nearest plexmesh.yaml."
-)
-compose_option = click.option(
-    "--compose",
-    is_flag=False,
-    flag_value="",
-    metavar="[FILE]",
-    help="The sysplex in containers of that compose file; default: the nearest compose.yaml.",
-)
-gateway_option = click.option("--gateway", metavar="URL", help="Ask that one; default: one of the sysplex here.")
-
 
 class NoSysplex(PlexmeshError):
     """Nobody runs the sysplex of this data folder."""
@@ -74,6 +63,10 @@ def _check_python() -> None:
 @click.version_option(package_name="plexmesh-sysplex", prog_name="plexmesh")
 def cli() -> None:
     """A sysplex of simulated LPARs on this machine."""
+
+
+cli.add_command(drill_command)
+cli.add_command(config_group)
 
 
 @cli.command()
@@ -158,89 +151,6 @@ def demo(data: str | None, config: str | None) -> int:
     from shared.lifecycle import run as run_lifecycle
 
     return run_lifecycle(Demo(file, folder, place.program(folder)).run)
-
-
-@cli.command("drill")
-@click.argument("names", nargs=-1, metavar="[DRILL | FILE]...")
-@click.option("--list", "listing", is_flag=True, help="Show the drills there are.")
-@click.option("--target", type=click.Choice(["local", "compose"]), default="local", help="What is broken.")
-@click.option("--own", is_flag=True, help="Start a sysplex for it, also where one is running.")
-@click.option("--control/--no-control", default=True, help="Beside it the model of what Zowe documents.")
-@click.option("--behaviour", type=click.Choice(["plexmesh", "zowe"]), default="plexmesh", help="zowe: the model only.")
-@click.option("--speed", type=click.FloatRange(1, 100), default=10.0, help="Of the model's timers.")
-@click.option("--without", metavar="GUARD,...", default="", help="Beside it plexmesh without each of these.")
-@click.option("--load", type=click.Choice(["own", "external"]), default="own", help="external: your own tool's.")
-@click.option("--rate", type=click.FloatRange(1, 5000), metavar="N", help="Calls a second instead of the drill's.")
-@click.option("--seed", type=int, default=1, help="Of what is left to chance.")
-@click.option("--report", metavar="DIR", help="Where the reports go; default: drills in the data folder.")
-@click.option("--json", "as_json", is_flag=True, help="Only print where the reports are, for machines.")
-@data_option
-@config_option
-def drill_command(
-    names: tuple[str, ...],
-    listing: bool,
-    target: str,
-    own: bool,
-    control: bool,
-    behaviour: str,
-    speed: float,
-    without: str,
-    load: str,
-    rate: float | None,
-    seed: int,
-    report: str | None,
-    as_json: bool,
-    data: str | None,
-    config: str | None,
-) -> int:
-    """Break something on purpose under load, and say whether what is promised held.
-
-    DRILL is one of ours (--list) or `all`, FILE one of yours. It is done to the sysplex that runs here, or to one of
-    its own.
-    Exit code 0 when everything was as expected.
-    """
-    from launcher.drill import scenario as drills
-
-    if listing or not names:
-        for each in map(drills.load, drills.names()):
-            only = "" if target in each.targets else f" (--target {each.targets[0]})"
-            click.echo(f"{each.name:20}{each.title}{only}")
-        return DONE
-    from shared import guards
-
-    left_out = tuple(each.strip() for each in without.split(",") if each.strip())
-    guards.check(left_out, "--without")
-    known = [drills.load(name) for name in (drills.names() if names == ("all",) else names)]
-    scenarios = [each for each in known if target in each.targets] if names == ("all",) else known
-
-    from launcher.compose import Compose
-    from launcher.drill.session import Options, Session
-    from shared import plexfile
-    from shared.lifecycle import run as run_lifecycle
-
-    folder = place.data_folder(data)
-    place.make_data_folder(folder)
-    program = place.program(folder)
-    options = Options(
-        target=target,
-        own=own,
-        control=control,
-        behaviour=behaviour,
-        speed=speed,
-        without=left_out,
-        external=load == "external",
-        rate=rate,
-        seed=seed,
-        folder=Path(report) if report else folder / "drills",
-        command=program.command(" ".join(("drill", *sys.argv[2:]))),
-        as_json=as_json,
-    )
-    session = Session(plexfile.read(place.config_file(config)), folder, options, Compose)
-    code = run_lifecycle(lambda lifecycle: session.run(lifecycle, scenarios))
-    if as_json:
-        for done, path in session.reports:
-            click.echo(json.dumps({"drill": done.scenario, "passed": done.passed, "report": str(path)}))
-    return code
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})
@@ -446,47 +356,6 @@ def _reload_file(control: Control) -> int:
         click.echo(f"{name}: no longer in the file; it goes on until it is stopped")
     if not adopted.added and not adopted.dropped:
         click.echo("read again; settings hold from each component's next start")
-    return DONE
-
-
-@cli.group("config")
-def config_group() -> None:
-    """What the configuration amounts to."""
-
-
-@config_group.command("check")
-@data_option
-@config_option
-def config_check(data: str | None, config: str | None) -> int:
-    """Read all of it as every component would; exit code 2 and one line when something is wrong."""
-    from launcher import configuration
-    from shared import plexfile
-
-    file = plexfile.read(place.config_file(config))
-    if file.ignored:
-        click.echo(f"plexmesh: {file.path}: keys that do not apply here: {', '.join(file.ignored)}", err=True)
-    configuration.check(file, place.data_folder(data), dict(os.environ) | {"PLEXMESH_CONFIG": str(file.path)})
-    click.echo(f"{file.path}: good: {len(file.lpars)} LPARs, {', '.join(file.components) or 'no components'}")
-    return DONE
-
-
-@config_group.command("show")
-@click.argument("lpar")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
-@data_option
-@config_option
-def config_show(lpar: str, as_json: bool, data: str | None, config: str | None) -> int:
-    """Every value as LPAR sees it, with where it comes from."""
-    from launcher import configuration
-    from shared import plexfile
-
-    file = plexfile.read(place.config_file(config))
-    environ = dict(os.environ) | {"PLEXMESH_CONFIG": str(file.path)}
-    found = configuration.values(file, place.data_folder(data), environ, lpar)
-    if as_json:
-        click.echo(json.dumps({each.key: {"value": each.value, "origin": each.origin} for each in found}))
-    else:
-        click.echo(configuration.as_text(found))
     return DONE
 
 

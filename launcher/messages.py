@@ -86,6 +86,9 @@ TEXTS = {
     "sysplex.reloaded": (None, "{file} read again: {found}"),
     "sysplex.not_reloaded": (None, "not reloaded, everything stays as it is: {why}"),
     "sysplex.kept": (None, "changed, and kept until the next start: {names}"),
+    "drill.started": (None, "drill {drill} begins: {title}"),
+    "drill.step": (None, "drill {drill}: {step}"),
+    "drill.ended": (None, "drill {drill} {outcome}"),
     "sysplex.stopping": (None, "stopping every LPAR"),
 }
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from launcher import control
 from launcher.place import Program
 from launcher.spec import place_variables
-from shared.config import ServiceConfig
+from shared.config import ServiceConfig, bind_of
 from shared.errors import AddressInUse, ConfigError, PlexmeshError
 from shared.net import listen
-from shared.plexfile import Plexfile
+from shared.plexfile import COMPONENTS, Plexfile
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,16 @@ class Plan:
         """Everything that these LPARs will listen on."""
         for lpar in lpars:
             for name in ("launcher", *self.file.enabled(lpar)):
-                yield self.file.lpars[lpar].hostname, self.file.port(name, lpar)
+                for host in self._listen_hosts(name, lpar):
+                    yield host, self.file.port(name, lpar)
+
+    def _listen_hosts(self, name: str, lpar: str) -> tuple[str, ...]:
+        """Only what is ours knows `bind`."""
+        entry = self.file.lpars[lpar]
+        if name not in ("launcher", *COMPONENTS) or "command" in self.file.component(name, lpar):
+            return (entry.hostname,)
+        told = dict(os.environ) | dict(entry.environments if name != "launcher" else {})
+        return bind_of(self.file, name, lpar, told) or (entry.hostname,)
 
     def check_all_addresses(self) -> None:
         """As `check_addresses`, `up`'s own and the sysplex address too."""

@@ -10,26 +10,24 @@ POST /v1/restart                                    {"lpar", "component", "force
                                                     line of JSON for each step, the last one says how it ended
 POST /v1/reload                                     plexmesh.yaml is read again; {"added", "dropped"}: LPARs
 POST /v1/down                                       stop everything: answers at once
+
+Not here: /v1/drills (`launcher.drills_api`).
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 from aiohttp import web
 
 from launcher.adoption import Adoption
-from launcher.api import answer
+from launcher.api import answer, decoded
 from launcher.rolling import Rolling
 from launcher.states import action
 from launcher.sysplex import Sysplex
-from shared.errors import BadInput
 from shared.lifecycle import Lifecycle
-
-T = TypeVar("T", bound=msgspec.Struct)
 
 
 class Suspect(msgspec.Struct, frozen=True):
@@ -82,7 +80,7 @@ class SysplexApi:
         return answer(self._sysplex.distributor.report())
 
     async def restart(self, request: web.Request) -> web.StreamResponse:
-        wanted = _decoded(await request.read(), Restart)
+        wanted = decoded(await request.read(), Restart)
         itinerary = await self._rolling.plan(wanted.lpar, wanted.component, force=wanted.force)
         stream = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await stream.prepare(request)
@@ -104,7 +102,7 @@ class SysplexApi:
 
     async def fence(self, request: web.Request) -> web.Response:
         match = request.match_info
-        suspect = _decoded(await request.read(), Suspect)
+        suspect = decoded(await request.read(), Suspect)
         await self._sysplex.fence(match["lpar"], match["name"].lower(), suspect.pid)
         return answer({"fenced": True})
 
@@ -114,12 +112,3 @@ class SysplexApi:
     async def down(self, _: web.Request) -> web.Response:
         self._lifecycle.stop()
         return answer({"stopping": True}, 202)
-
-
-def _decoded(body: bytes, shape: type[T]) -> T:
-    """Raises BadInput."""
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        fields = ", ".join(f'"{name}"' for name in shape.__struct_fields__)
-        raise BadInput(f"expected an object with {fields}: {error}") from error

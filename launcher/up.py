@@ -21,6 +21,8 @@ from aiohttp import web
 from launcher import orphans, place
 from launcher.adoption import Adoption
 from launcher.api import application
+from launcher.drills import Drills
+from launcher.drills_api import DrillsApi
 from launcher.journal import Journal
 from launcher.lpar import Lpar
 from launcher.plan import Plan
@@ -63,7 +65,8 @@ async def main(lifecycle: Lifecycle, plan: Plan, screen: Screen) -> None:
 
         sysplex = Sysplex(plan.file, {each: make(plan, each) for each in plan.file.lpars}, session, journal)
         adoption = Adoption(plan, sysplex, make, journal, lifecycle)
-        runner = _runner(plan, sysplex, adoption, events, lifecycle)
+        drills = Drills(plan.file.path, plan.data, journal, lifecycle)
+        runner = _runner(plan, sysplex, adoption, drills, events, lifecycle)
         try:
             orphans.adopt()
             sysplex.begin(lifecycle)
@@ -75,18 +78,22 @@ async def main(lifecycle: Lifecycle, plan: Plan, screen: Screen) -> None:
         finally:
             screen.close()
             _second_signal_kills(sysplex)
+            await drills.end()
             await sysplex.stop()
             await orphans.end("")
             await runner.cleanup()
 
 
-def _runner(plan: Plan, sysplex: Sysplex, adoption: Adoption, events: Events, lifecycle: Lifecycle) -> web.AppRunner:
+def _runner(
+    plan: Plan, sysplex: Sysplex, adoption: Adoption, drills: Drills, events: Events, lifecycle: Lifecycle
+) -> web.AppRunner:
     config = ServiceConfig(
         sysplex=plan.file.sysplex, lpar="", host=plan.address[0], data=plan.data, vipa=plan.file.vipa
     )
     about = Application("up", config, events, sysplex.why_not)
     api = SysplexApi(sysplex, adoption, plan.file.sysplex, plan.data, lifecycle)
-    return web.AppRunner(application(api.routes(), about), access_log=None, handle_signals=False, shutdown_timeout=1)
+    app = application([*api.routes(), *DrillsApi(drills).routes()], about)
+    return web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
 
 
 async def _come_up(lifecycle: Lifecycle, sysplex: Sysplex, screen: Screen, began: float) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import WSMsgType, web
 from aiohttp_sse import sse_response
 
+from sample import openapi
 from sample.config import SampleConfig
 from shared import simulated
 from shared.errors import BadInput
@@ -41,6 +42,7 @@ class SampleApi:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/api/v1/hello", self.hello),
+            web.get(openapi.PATH, self.openapi),
             web.route("*", "/api/v1/echo", self.echo),
             web.get("/api/v1/slow", self.slow),
             web.route("*", "/api/v1/status/{code}", self.status),
@@ -65,6 +67,9 @@ class SampleApi:
     async def hello(self, _: web.Request) -> web.Response:
         await asyncio.sleep(self._delay_s)
         return _json({"service": "sample", "lpar": self._config.lpar, "instance": self._config.instance})
+
+    async def openapi(self, _: web.Request) -> web.Response:
+        return _json(openapi.document())
 
     async def echo(self, request: web.Request) -> web.Response:
         body = await request.text()

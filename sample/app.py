@@ -7,6 +7,7 @@ import logging
 from aiohttp import web
 
 import plexmesh
+from sample import openapi
 from sample.api import SampleApi
 from sample.config import SampleConfig
 from shared import net, problem
@@ -20,7 +21,7 @@ ROUTES = {"api/v1": "/api/v1", "ui/v1": "/ui/v1", "ws/v1": "/ws/v1"}
 
 
 async def run(config: SampleConfig, lifecycle: Lifecycle) -> None:
-    listener = net.listen(config.listen_host, config.port)
+    listeners = net.listen_on(config.listen_hosts, config.port)
     events = Events(log)
     vitals = Application("sample", config, events, why=list)
     app = web.Application(middlewares=[problem.middleware()])
@@ -28,7 +29,8 @@ async def run(config: SampleConfig, lifecycle: Lifecycle) -> None:
     app.add_routes(SampleApi(config).routes())
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
-    await web.SockSite(runner, listener).start()
+    for each in listeners:
+        await web.SockSite(runner, each).start()
     events.emit("sample.started", instance=config.instance)
     service = plexmesh.Service(
         "sample",
@@ -36,6 +38,7 @@ async def run(config: SampleConfig, lifecycle: Lifecycle) -> None:
         port=config.port,
         lpar=config.lpar,
         routes=ROUTES,
+        metadata=openapi.metadata(config),
         title="Sample service",
         description="Says who answers",
         discovery=config.discovery,

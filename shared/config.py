@@ -7,8 +7,9 @@ spellings. For the gateway's `drain_s`:
     environment     PLEXMESH_GATEWAY_DRAIN_S
     flag            --drain-s
 
-The fields every service shares (`lpar`, `host`, …) have no service in their variable: PLEXMESH_LPAR. Sequences are
-comma lists in variables and flags; lists of paths may have Zowe's semicolons, and the file's begin at its folder.
+The fields every service shares (`lpar`, `host`, …) have no service in their variable: PLEXMESH_LPAR; of these only
+`bind` may stand in a component's section. Sequences are comma lists in variables and flags; lists of paths may have
+Zowe's semicolons, and the file's begin at its folder.
 Unknown keys and values of the wrong type are `ConfigError`s that name where they stand; unknown PLEXMESH_<SERVICE>_
 variables too.
 
@@ -19,17 +20,21 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import ipaddress
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NewType, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 import yaml
 
 from shared import plexfile
 from shared.errors import ConfigError, nearest
+
+Address = NewType("Address", str)
+"""An IP address, as `ipaddress` spells it."""
 
 
 def setting(default: Any, help: str, zowe: str = "") -> Any:
@@ -48,7 +53,9 @@ class ServiceConfig:
     sysplex: str = setting("PLEX1", "name of the sysplex; nodes of another one are refused")
     lpar: str = setting("LPAR1", "name of the LPAR this process runs in")
     host: str = setting("127.0.1.1", "address of the LPAR: listeners bind it, outgoing sockets come from it")
-    bind: str = setting("", "where to listen instead of host; 0.0.0.0: on every network of a container")
+    bind: tuple[Address, ...] = setting(
+        (), "IP addresses to listen on instead of host, which others still call; 0.0.0.0: every network of a container"
+    )
     data: Path = setting(Path(".plexmesh"), "folder of all state; <data>/volume is shared by the LPARs")
     vipa: str = setting("127.0.0.1:7554", "the sysplex address every gateway shares; empty: there is none")
     discovery: tuple[str, ...] = setting((), "URLs of the discovery nodes, the own LPAR's first")
@@ -66,11 +73,14 @@ class ServiceConfig:
         return 5 if self.behaviour == "plexmesh" else max(round(30 / self.speed), 1)
 
     @property
-    def listen_host(self) -> str:
-        return self.bind or self.host
+    def listen_hosts(self) -> tuple[str, ...]:
+        return self.bind or (self.host,)
 
 
 SHARED_FIELDS = frozenset(field.name for field in dataclasses.fields(ServiceConfig))
+
+PLACE_FIELDS = SHARED_FIELDS - {"bind"}
+"""What follows from where a process runs: no component's section has it."""
 
 LAUNCHER_KEYS = frozenset({"enabled", "launcher", "command", "routes"})
 """Keys of a component's section that only the launcher reads."""
@@ -105,6 +115,14 @@ def load(cls: type[C], service: str, argv: Sequence[str] | None = None, environ:
     return config
 
 
+def bind_of(file: plexfile.Plexfile, service: str, lpar: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What one process will find as its `bind`, without its flags. Raises ConfigError."""
+    origin, told = f"{file.path}: components.{service}.bind", file.component(service, lpar).get("bind", [])
+    if "PLEXMESH_BIND" in environ:
+        origin, told = "environment: PLEXMESH_BIND", environ["PLEXMESH_BIND"]
+    return _addresses(told, origin)
+
+
 @dataclasses.dataclass(frozen=True)
 class Found:
     """A value, and where it comes from: a key of the file, `environment: VARIABLE`, a flag, `derived`."""
@@ -121,7 +139,7 @@ def _shown(config: ServiceConfig, found: Mapping[str, Found]) -> str:
             "origin": found[field.name].origin if field.name in found else "default",
         }
         for field in dataclasses.fields(config)
-        if field.name not in SHARED_FIELDS
+        if field.name not in PLACE_FIELDS
     }
     return msgspec.json.encode(own, enc_hook=str).decode()
 
@@ -142,7 +160,7 @@ def _from_place(file: plexfile.Plexfile, lpar: str) -> dict[str, Found]:
 
 
 def _from_section(cls: type[C], service: str, lpar: str, file: plexfile.Plexfile) -> dict[str, Found]:
-    known = {field.name for field in dataclasses.fields(cls)} - SHARED_FIELDS
+    known = {field.name for field in dataclasses.fields(cls)} - PLACE_FIELDS
     zowes = {field.metadata["zowe"]: field.name for field in dataclasses.fields(cls) if field.metadata["zowe"]}
     values = {}
     for key, value in _leaves(file.component(service, lpar), zowes):
@@ -193,6 +211,8 @@ def _typed(cls: type[C], name: str, value: Any, where: str, base: Path = Path())
         if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
             raise ConfigError(f"{where}: expected paths (the value is {value!r})")
         return tuple(base / part.strip() for part in parts if part.strip())
+    if wanted == tuple[Address, ...]:
+        return _addresses(value, where)
     if get_origin(wanted) is Literal:
         return _chosen(get_args(wanted), value, where)
     if get_origin(wanted) is dict and isinstance(value, str):
@@ -204,6 +224,21 @@ def _typed(cls: type[C], name: str, value: Any, where: str, base: Path = Path())
     except msgspec.ValidationError as error:
         text = re.sub(r"^E", "e", str(error)).replace("`", "")
         raise ConfigError(f"{where}: {text} (the value is {value!r})") from error
+
+
+def _addresses(value: Any, where: str) -> tuple[Address, ...]:
+    """Each once, in their order."""
+    parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    try:
+        if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+            raise ValueError
+        found = dict.fromkeys(map(ipaddress.ip_address, parts))
+    except ValueError as error:
+        raise ConfigError(f"{where}: expected IP addresses, such as 127.0.1.1 (the value is {value!r})") from error
+    for every in (each for each in found if each.is_unspecified):
+        if sum(each.version == every.version for each in found) > 1:
+            raise ConfigError(f"{where}: expected {every} without others: it is all of them (the value is {value!r})")
+    return tuple(Address(str(each)) for each in found)
 
 
 def _mapping(text: str, where: str) -> Any:

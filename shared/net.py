@@ -10,9 +10,11 @@ Closing a listening socket resets every connection that waits in its queue, so h
 from __future__ import annotations
 
 import array
+import contextlib
 import errno
 import socket
 import struct
+from collections.abc import Sequence
 
 import aiohttp
 from aiohttp.connector import AddrInfoType
@@ -27,11 +29,27 @@ NO_SYN = ((0x30, 0, 0, 13), (0x54, 0, 0, 0x12), (0x15, 0, 1, 0x02), (0x06, 0, 0,
 """Classic BPF over a TCP header: load the flags, keep SYN and ACK, drop when it is SYN alone, else let pass."""
 
 
-def listen(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
-    """A bound, listening, non-blocking TCP socket. `reuse_port` is for the sysplex address, which gateways share."""
+def listen_on(hosts: Sequence[str], port: int, *, reuse_port: bool = False) -> list[socket.socket]:
+    """As `listen`, on each of these or on none: where one cannot be had, those before it are closed again."""
+    mixed = len({":" in host for host in hosts}) > 1
+    socks: list[socket.socket] = []
+    with contextlib.ExitStack() as failed:
+        for host in hosts:
+            socks.append(failed.enter_context(listen(host, port, reuse_port=reuse_port, only_ipv6=mixed)))
+        failed.pop_all()
+    return socks
+
+
+def listen(host: str, port: int, *, reuse_port: bool = False, only_ipv6: bool = False) -> socket.socket:
+    """A bound, listening, non-blocking TCP socket. `reuse_port` is for what several processes share.
+
+    `only_ipv6`: `::` leaves IPv4 to somebody else. Raises AddressInUse, ConfigError.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
+        if only_ipv6 and family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if reuse_port:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -51,11 +69,12 @@ def refuse_handshakes(sock: socket.socket) -> None:
 
 
 def _listen_error(host: str, port: int, error: OSError) -> Exception:
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     if error.errno == errno.EADDRINUSE:
-        return AddressInUse(f"{host}:{port} is in use; stop what listens there (see `ss -ltnp 'sport = :{port}'`)")
+        return AddressInUse(f"{place} is in use; stop what listens there (see `ss -ltnp 'sport = :{port}'`)")
     if error.errno == errno.EADDRNOTAVAIL:
-        return ConfigError(f"{host}:{port}: this machine has no address {host}")
-    return ConfigError(f"{host}:{port}: cannot listen: {error.strerror}")
+        return ConfigError(f"{place}: this machine has no address {host}")
+    return ConfigError(f"{place}: cannot listen: {error.strerror}")
 
 
 def outgoing(host: str, family: int = socket.AF_INET) -> socket.socket:

@@ -169,3 +169,92 @@ class SysplexStatus(msgspec.Struct, frozen=True, kw_only=True):
     lpars: list[Lpar]
     registry: list[RegistryNode]
     distributor: Distributor | None = None
+
+
+# --- drills as `up` runs them; a line of a run's progress is a Drill, DrillSlice or DrillMoment, told apart by `type`
+
+DrillState = Literal["running", "passed", "failed", "interrupted", "error"]
+
+
+class DrillVerdict(msgspec.Struct, frozen=True):
+    """An expectation, what was measured, and whether it held; None: it could not be judged."""
+
+    text: str
+    measured: str
+    passed: bool | None
+
+
+class Drill(msgspec.Struct, frozen=True, kw_only=True, tag="run"):
+    """A run of a drill as far as it has come."""
+
+    run: str
+    drill: str
+    title: str
+    state: DrillState = "running"
+    began: float
+    """Wall clock, seconds since 1970, for people to read."""
+    step: str = ""
+    """The last one that was begun."""
+    why: str = ""
+    """Of `interrupted` and `error`."""
+    phase: str = ""
+    """Which of its sides is going on: plexmesh, or what stands beside it."""
+    verdicts: list[DrillVerdict] = []
+    report: bool = False
+    """Whether there is a page to be had."""
+
+
+class DrillSlice(msgspec.Struct, frozen=True, kw_only=True, tag="slice", rename="camel"):
+    """The calls that ended in the second from `at` on; seconds count from when the load of that phase began."""
+
+    run: str = ""
+    n: int = 0
+    phase: str = ""
+    at: float
+    ok: int = 0
+    errors: int = 0
+    cut: int = 0
+    p99_ms: float | None = None
+    served: dict[str, int] = {}
+    """Good answers by the LPAR whose instance gave them."""
+
+
+class DrillMoment(msgspec.Struct, frozen=True, kw_only=True, tag="moment"):
+    """A step of the drill, or what some process told meanwhile; `lpar` empty: the sysplex'."""
+
+    run: str = ""
+    n: int = 0
+    phase: str = ""
+    at: float
+    kind: Literal["step", "event"]
+    lpar: str = ""
+    text: str
+
+
+DrillNews = Drill | DrillSlice | DrillMoment
+
+
+class KnownDrill(msgspec.Struct, frozen=True):
+    """One that can be done to this sysplex."""
+
+    name: str
+    title: str
+    about: str
+    trouble: str = ""
+    """Why it cannot be started: its file is not usable."""
+
+
+class Drills(msgspec.Struct, frozen=True, kw_only=True):
+    """`runs`, the oldest first; `running`: the run that goes on, or empty."""
+
+    drills: list[KnownDrill]
+    runs: list[Drill]
+    running: str = ""
+
+
+class DrillCourse(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about a run."""
+
+    run: Drill
+    slices: list[DrillSlice]
+    moments: list[DrillMoment]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -29,7 +30,7 @@ class Screen(Protocol):
     def step(self, at: float, text: str) -> None: ...
     def event(self, at: float, lpar: str, text: str) -> None: ...
     def tick(self, at: float, now: Slice, totals: Slice) -> None:
-        """`now` are the calls of the last second."""
+        """`now` are the calls of the last second, `totals` all there were."""
 
 
 class Drill:
@@ -93,23 +94,37 @@ class Drill:
         self._screen.event(at, lpar, text)
 
     async def _tick(self, caller: Caller, seen: Evidence, observers: Observers) -> None:
-        """Show where it stands, and follow LPARs that were added."""
+        """Show where it stands, once more at the end, and follow LPARs that were added."""
         counted = Slice(at=0.0)
         done = 0
-        while True:
-            await asyncio.sleep(TICK_S)
+
+        def show() -> None:
+            nonlocal counted, done
             counted = _added(counted, seen.calls[done:])
             done = len(seen.calls)
             recent = [call for call in seen.calls[-2000:] if call.end >= caller.now - 1.0]
             self._screen.tick(caller.now, summary.slice_of(caller.now, recent), counted)
-            if any(step.step.action == "add" for step in seen.steps):
-                with contextlib.suppress(Unavailable):
-                    observers.follow(await asyncio.to_thread(self._target.status))
+
+        try:
+            while True:
+                await asyncio.sleep(TICK_S)
+                show()
+                if any(step.step.action == "add" for step in seen.steps):
+                    with contextlib.suppress(Unavailable):
+                        observers.follow(await asyncio.to_thread(self._target.status))
+        finally:
+            show()
 
 
 def _added(counted: Slice, calls: Sequence[Call]) -> Slice:
     more = summary.slice_of(0.0, calls)
-    return Slice(at=0.0, ok=counted.ok + more.ok, errors=counted.errors + more.errors, cut=counted.cut + more.cut)
+    return Slice(
+        at=0.0,
+        ok=counted.ok + more.ok,
+        errors=counted.errors + more.errors,
+        cut=counted.cut + more.cut,
+        served=dict(Counter(counted.served) + Counter(more.served)),
+    )
 
 
 async def _views(seen: Evidence) -> None:

@@ -24,12 +24,13 @@ from launcher.child_sysplex import ChildSysplex
 from launcher.drill import local, result
 from launcher.drill.live import Live, print_report
 from launcher.drill.local import Local
+from launcher.drill.progress import Begun, Ended, Line, Side, Write
 from launcher.drill.report import html
 from launcher.drill.run import Drill
 from launcher.drill.scenario import Load, Scenario
 from launcher.drill.summary import label
 from launcher.drill.target import NotHere, Target
-from shared import simulated
+from shared import simulated, wire
 from shared.errors import PlexmeshError
 from shared.lifecycle import Lifecycle
 from shared.plexfile import Plexfile
@@ -61,9 +62,15 @@ class Options:
     seed: int = 0
     folder: Path
     """For the reports."""
-    command: str
-    """How this was called."""
+    command: Callable[[str], str]
+    """How to run the drill of that name again."""
     as_json: bool = False
+    progress: Write | None = None
+    """Who is told what happens, instead of the terminal."""
+
+    @property
+    def quiet(self) -> bool:
+        return self.as_json or self.progress is not None
 
 
 @dataclass
@@ -88,10 +95,12 @@ class Session:
 
     async def _all(self, scenarios: Sequence[Scenario]) -> None:
         for scenario in scenarios:
+            self._tell(Begun(scenario.name, scenario.title))
             report = await self._drill(scenario)
             path = self._write(report)
             self.reports.append((report, path))
-            if not self.options.as_json:
+            self._tell(Ended(passed=report.passed, verdicts=_verdicts(report), report=str(path)))
+            if not self.options.quiet:
                 print_report(report, path)
         failed = [report.scenario for report, _ in self.reports if not report.passed]
         if failed:
@@ -112,11 +121,12 @@ class Session:
             at=begun.isoformat(timespec="seconds"),
             version=version("plexmesh-sysplex"),
             machine=_machine(),
-            command=options.command,
+            command=options.command(scenario.name),
             seed=options.seed,
             load="made by somebody else: calls are not judged" if options.external else self._load(scenario).in_words(),
             simulated=simulated.IN_ONE_LINE,
             runs=runs,
+            passed=runs[0].passed,
         )
 
     def _load(self, scenario: Scenario) -> Load:
@@ -158,12 +168,21 @@ class Session:
         without: Sequence[str] = (),
     ) -> result.Run:
         options = self.options
-        screen = Live(f"{scenario.title} — {label(behaviour, without)}", quiet=options.as_json)
+        screen = self._screen(scenario, label(behaviour, without))
         try:
             drill = Drill(scenario, target, screen, options.seed, None if options.external else self._load(scenario))
             return await drill.run(behaviour=behaviour, speed=speed, without=without)
         finally:
             screen.close()
+
+    def _screen(self, scenario: Scenario, label: str) -> Live | Side:
+        if self.options.progress is not None:
+            return Side(label, self.options.progress)
+        return Live(f"{scenario.title} — {label}", quiet=self.options.quiet)
+
+    def _tell(self, line: Line) -> None:
+        if self.options.progress is not None:
+            self.options.progress(line)
 
     def _write(self, report: result.Report) -> Path:
         """JSON for machines and HTML for people, beside each other; the latter's path."""
@@ -172,6 +191,11 @@ class Session:
         path.write_text(html(report), "utf-8")
         path.with_suffix(".json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
         return path
+
+
+def _verdicts(report: result.Report) -> list[wire.DrillVerdict]:
+    """Those that decide."""
+    return [wire.DrillVerdict(each.text, each.measured, each.passed) for each in report.runs[0].verdicts]
 
 
 def _machine() -> str:

@@ -8,7 +8,8 @@ from typing import Literal
 
 import pytest
 
-from shared.config import ServiceConfig, camel, load, setting, snake
+from shared import plexfile
+from shared.config import ServiceConfig, bind_of, camel, load, setting, snake
 from shared.errors import ConfigError
 
 FILE = """
@@ -126,6 +127,63 @@ def test_spellings(key: str, name: str) -> None:
     assert snake(key) == name
     assert camel(name) == key
     assert snake(name.replace("_", "-")) == name
+
+
+@pytest.mark.parametrize(
+    ("told", "hosts"),
+    [
+        ("", ("127.0.1.1",)),
+        ("0.0.0.0", ("0.0.0.0",)),
+        ("127.0.9.2, 127.0.9.1", ("127.0.9.2", "127.0.9.1")),
+        ("127.0.9.1,0:0::1,::1,127.0.9.1", ("127.0.9.1", "::1")),
+        ("0.0.0.0,::", ("0.0.0.0", "::")),
+    ],
+)
+def test_listeners_are_on_the_addresses_of_bind_each_once_or_on_the_lpars(told: str, hosts: tuple[str, ...]) -> None:
+    assert loaded(PLEXMESH_BIND=told).listen_hosts == hosts
+    assert loaded("--bind", told, PLEXMESH_BIND="127.0.9.9").listen_hosts == hosts
+
+
+@pytest.mark.parametrize(
+    ("told", "hosts"),
+    [
+        ("127.0.9.1", ("127.0.9.1",)),
+        ("'127.0.9.1, 127.0.9.2'", ("127.0.9.1", "127.0.9.2")),
+        ("[127.0.9.1, '::1']", ("127.0.9.1", "::1")),
+        ("[]", ("127.0.1.1",)),
+    ],
+)
+def test_a_components_section_may_bind(told: str, hosts: tuple[str, ...], tmp_path: Path) -> None:
+    file = tmp_path / "bind.yaml"
+    file.write_text(f"components: {{gateway: {{bind: {told}}}}}")
+    assert loaded("--config", str(file)).listen_hosts == hosts
+    assert loaded("--config", str(file), PLEXMESH_BIND="127.0.9.9").listen_hosts == ("127.0.9.9",)
+
+
+def test_what_a_process_will_bind_can_be_told_from_outside() -> None:
+    file = plexfile.parse({"components": {"gateway": {"bind": "127.0.9.1"}}}, Path("p.yaml"))
+    assert bind_of(file, "gateway", "LPAR1", {}) == ("127.0.9.1",)
+    assert bind_of(file, "gateway", "LPAR1", {"PLEXMESH_BIND": "127.0.9.2,127.0.9.3"}) == ("127.0.9.2", "127.0.9.3")
+    assert bind_of(file, "gateway", "LPAR1", {"PLEXMESH_BIND": ""}) == bind_of(file, "sample", "LPAR1", {}) == ()
+
+
+@pytest.mark.parametrize("told", ["here.test", "127.0.0.1:80", "127.0.9.1,x", "[::1]", "127.0.0.0/8"])
+def test_bind_is_made_of_ip_addresses(told: str) -> None:
+    said = f"expected IP addresses, such as 127.0.1.1 (the value is {told!r})"
+    assert refusal(PLEXMESH_BIND=told) == f"environment: PLEXMESH_BIND: {said}"
+    assert refusal("--bind", told) == f"--bind: {said}"
+
+
+@pytest.mark.parametrize("told", ["5", "[127.0.9.1, 5]", "{a: 127.0.9.1}", "true"])
+def test_a_section_that_binds_something_else_is_named(told: str, tmp_path: Path) -> None:
+    file = tmp_path / "bind.yaml"
+    file.write_text(f"components: {{gateway: {{bind: {told}}}}}")
+    assert refusal("--config", str(file)).startswith(f"{file}: components.gateway.bind: expected IP addresses, such as")
+
+
+@pytest.mark.parametrize("told", ["0.0.0.0,127.0.9.1", "::1,::"])
+def test_all_addresses_are_not_bound_beside_one_of_them(told: str) -> None:
+    assert "without others: it is all of them" in refusal(PLEXMESH_BIND=told)
 
 
 def test_off_is_a_word_although_yaml_reads_it_as_false(tmp_path: Path) -> None:

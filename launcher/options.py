@@ -1,0 +1,18 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+import click
+
+data_option = click.option("--data", metavar="DIR", help="Data folder (PLEXMESH_DATA, else the nearest .plexmesh).")
+config_option = click.option(
+    "--config", metavar="FILE", help="Default: PLEXMESH_CONFIG, else the nearest plexmesh.yaml."
+)
+compose_option = click.option(
+    "--compose",
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE]",
+    help="The sysplex in containers of that compose file; default: the nearest compose.yaml.",
+)
+gateway_option = click.option("--gateway", metavar="URL", help="Ask that one; default: one of the sysplex here.")
