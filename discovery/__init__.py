@@ -35,7 +35,8 @@ nodes (every node talks to every other).
     registration, registry, limits, token, tally       what clients say and may say; a watcher's place
                                                        (all of these: core, no IO, no clock)
     clock, driver, peers, connection, doorway, express,
-    disk, snapshots, watch, api, v1/, eureka/, app     time, sockets, files, answers (shell)
+    disk, snapshots, watch, bulletin, api, v1/,
+    eureka/, app                                       time, sockets, files, answers (shell)
 
 Sources: scuttlebutt reconciliation (van Renesse et al. 2008), delta-interval anti-entropy (Almeida et al. 2018), SWIM
 (Das, Gupta, Motivala 2002), Lifeguard (Dadgar, Phillips, Currey 2017), hybrid logical clocks (Kulkarni, Demirbas et al.

@@ -10,6 +10,7 @@ import logging
 import random
 import secrets
 import socket
+from collections.abc import Iterable
 
 from aiohttp import web
 
@@ -17,6 +18,7 @@ import plexmesh
 from discovery import clock, disk, zowe_model
 from discovery.api import Api
 from discovery.auth import Verifier
+from discovery.bulletin import Bulletin
 from discovery.config import DiscoveryConfig
 from discovery.dashboard.comings import Comings
 from discovery.dashboard.page import Dashboard
@@ -60,7 +62,7 @@ TOLD_S = 1.0
 
 async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     onboarding = Onboarding(prefix.parse(config.service_id_prefix_replacer))
-    listener = net.listen(config.listen_host, config.port)
+    listeners = net.listen_on(config.listen_hosts, config.port)
     events = Events(log)
     keys = KeyFile(config.data / "volume" / "gossip.key", config.keys_s, events)
     verifier = Verifier(lambda: keys.ring, secrets.token_bytes(32))
@@ -71,7 +73,8 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     registry = Registry(node, config.instances_per_service)
     peers = Peers(config, lambda: keys.ring, traffic)
     comings = Comings(node)
-    driver = Driver(node, peers.call, watch, [lists, comings], events)
+    bulletin = Bulletin(node)
+    driver = Driver(node, peers.call, watch, [lists, comings, bulletin], events)
     peers.lost = driver.look_at
     snapshots = Snapshots(disk.path_of(config.data, config.lpar), node.image, config.snapshot_s, events)
     replicator = Replicator(config, registry, driver, events)
@@ -95,7 +98,8 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     entrance = Entrance(config.sysplex, driver.receive, verifier, traffic, config.body_bytes * BODY_FACTOR)
     ways = {**peers_way(entrance), **short_ways(Desk(api, eureka), runner.server)}
     doorway = Doorway(runner.server, ways)
-    server = await asyncio.get_running_loop().create_server(doorway, sock=listener)
+    loop = asyncio.get_running_loop()
+    servers = [await loop.create_server(doorway, sock=each) for each in listeners]
     gc.collect()
     gc.freeze()
     events.emit("node.started", origin=node.origin, address=config.address, seeds=sorted(node.links))
@@ -107,6 +111,7 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
         ("snapshots", snapshots.run),
         ("keys", keys.watch),
         ("static", static.run),
+        ("bulletin", lambda: bulletin.run(events)),
     ):
         lifecycle.spawn(name, task)
     replicator.spawn(lifecycle)
@@ -126,8 +131,9 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     await replicator.last(TOLD_S)
     await snapshots.last()
     watch.close()
+    bulletin.publish(events)
     events.close()
-    await stop_listening(server, listener)
+    await stop_listening(servers, listeners)
     await runner.cleanup()
     doorway.close()
     await driver.close()
@@ -144,12 +150,14 @@ async def say_goodbye(driver: Driver, drain_s: float) -> None:
     await driver.told(TOLD_S)
 
 
-async def stop_listening(server: asyncio.Server, listener: socket.socket) -> None:
+async def stop_listening(servers: Iterable[asyncio.Server], listeners: Iterable[socket.socket]) -> None:
     """Take those who wait to be accepted, then close: one client of Eureka's hangs for good after a reset."""
-    with contextlib.suppress(OSError):
-        net.refuse_handshakes(listener)
+    for listener in listeners:
+        with contextlib.suppress(OSError):
+            net.refuse_handshakes(listener)
     await asyncio.sleep(ACCEPTED_S)
-    server.close()
+    for server in servers:
+        server.close()
 
 
 def new_policy(config: DiscoveryConfig) -> Policy:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
@@ -24,10 +25,15 @@ from discovery.watch import Watch
 from shared.errors import BadInput
 from shared.events import Events
 
+log = logging.getLogger("plexmesh.discovery")
+
 Call = Callable[[str, Sender, Request], Awaitable[tuple[Sender, Reply]]]
 
 SHORTEST_PAUSE_S = 0.001
 """The loop's timers count milliseconds: a shorter pause would be none."""
+
+OF_EACH_LEASE = {"lease.expired", "lease.adopted"}
+"""There may be thousands at once: only in the log; `discovery.bulletin` tells of them together."""
 
 NEVER = float("-inf")
 """Earlier than any deadline: nobody waits, so nobody is woken."""
@@ -129,10 +135,10 @@ class Driver:
                     self._watch.changed(changes)
                 case OwnerChanged(origin, state):
                     self._watch.owner_changed(origin, state)
-                    self._events.emit("owner.changed", owner=origin, state=state)
+                    self._events.emit("owner.changed", owner=origin, state=state, **self.node.evidence(origin))
                 case Said(event, fields):
                     self.said[event] += 1
-                    self._events.emit(event, **fields)
+                    self._say(event, fields)
         if self.node.covered:
             self._covered.set()
         self._stepped.set()
@@ -151,6 +157,12 @@ class Driver:
             self._failures.get(address, {}).pop(kind, None)
             self.node.replied(address, message, sender, reply, clock.now())
         self.perform()
+
+    def _say(self, event: str, fields: dict[str, object]) -> None:
+        if event in OF_EACH_LEASE:
+            log.info(event, extra={"fields": fields})
+        else:
+            self._events.emit(event, **fields)
 
     def _say_failure(self, address: str, kind: str, reason: str) -> None:
         """Once for each reason, not once for each probe or each kind of message."""

@@ -122,6 +122,11 @@ class Node:
         """Seconds until an own lease runs out, below zero while a guard keeps it; None: it is not this node's."""
         return self._replica.leases.left(key, now)
 
+    def lease_age(self, key: str, now: float) -> float | None:
+        """Seconds since an own lease was renewed; None: it is not this node's."""
+        leases = self._replica.leases
+        return leases.age(key, now) if key in leases else None
+
     @property
     def told(self) -> bool:
         """Whether every peer that is there has all this node has written."""
@@ -134,6 +139,15 @@ class Node:
 
     def owners(self) -> dict[str, OwnerState]:
         return self._mesh.judgement.owners.states()
+
+    def evidence(self, origin: str) -> dict[str, object]:
+        """What the judgement of another node's boot rests on, for people; `former`: this node is not, or no longer, in
+        contact with it, since a newer boot is there or since it knows of it by hearsay only."""
+        member = self._mesh.membership.of(origin)
+        if member is None:
+            return {"former": True}
+        silent_s = round(self._clocks.running_s - member.heard, 1)
+        return {"silent_s": silent_s, "by": sorted(member.by), "left": member.state == "left"}
 
     def positions(self) -> dict[str, int]:
         """How far this node's copy of each origin's log goes, as a whole."""

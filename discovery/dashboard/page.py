@@ -85,8 +85,14 @@ class Dashboard:
 
     async def home(self, request: web.Request) -> web.StreamResponse:
         config = self._config
-        context = {"sysplex": config.sysplex, "lpar": config.lpar, "address": config.address}
-        answer = aiohttp_jinja2.render_template("home.html", request, {**context, "simulated": simulated.IN_ONE_LINE})
+        context = {
+            "sysplex": config.sysplex,
+            "lpar": config.lpar,
+            "address": config.address,
+            "console": f"http://{config.vipa}/" if config.vipa else "",
+            "simulated": simulated.IN_ONE_LINE,
+        }
+        answer = aiohttp_jinja2.render_template("home.html", request, context)
         answer.headers.update(HEADERS)
         return answer
 

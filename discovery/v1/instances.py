@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+import msgspec
 from aiohttp import web
 from cachetools import LRUCache
 
@@ -15,7 +16,7 @@ from discovery.record import key_of
 from discovery.registry import Registry
 from discovery.v1 import decode
 from discovery.v1.answers import JSON, Answers
-from discovery.v1.shapes import Held, Registered
+from discovery.v1.shapes import Held, Lease, Registered
 from discovery.zowe.onboarding import Onboarding
 from shared.answer import Answer
 from shared.errors import Gone, NotFound
@@ -85,6 +86,16 @@ class Instances:
         if held is None:
             raise NotFound(f"{key}: no such instance")
         return web.Response(body=frames.encoded(held), content_type=JSON, headers=self._answers.headers())
+
+    async def lease(self, request: web.Request) -> web.StreamResponse:
+        key = _key(request)
+        held = self._node.view.get(key)
+        if held is None:
+            raise NotFound(f"{key}: no such instance")
+        origin, record = held
+        age_s = self._node.lease_age(key, clock.now())
+        lease = Lease(owner=origin, lease_s=record.lease_s, renewed_s=None if age_s is None else round(age_s, 2))
+        return web.Response(body=msgspec.json.encode(lease), content_type=JSON, headers=self._answers.headers())
 
     def _heard(self, action: Action, key: str, now: float) -> None:
         if self._hearer is not None:

@@ -94,6 +94,14 @@ OPERATIONS = (
         (SERVICE, INSTANCE),
     ),
     Operation(
+        "GET",
+        "/v1/leases/{service}/{instance}",
+        "lease",
+        "How long ago its lease was renewed; its owner alone knows",
+        {200: shapes.Lease},
+        (SERVICE, INSTANCE),
+    ),
+    Operation(
         "DELETE",
         "/v1/instances/{service}/{instance}",
         "remove",
@@ -161,7 +169,7 @@ def refusals(operation: Operation) -> list[int]:
         found.append(413)
     if operation.name == "register":
         found += [409, 410, 429]
-    if operation.name in ("instance", "remove"):
+    if operation.name in ("instance", "lease", "remove"):
         found.append(404)
     if operation.name == "remove":
         found.append(410)

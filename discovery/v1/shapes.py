@@ -133,6 +133,14 @@ class Registered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     stale: bool = False
 
 
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """`owner`: the boot of the node that holds it; `renewed_s`: since the last heartbeat, null at any other node."""
+
+    owner: str
+    lease_s: int
+    renewed_s: float | None
+
+
 class Beats(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keys: Annotated[list[str], Meta(max_length=MAX_BATCH)]
 

@@ -16,6 +16,8 @@ from tests.integration.discovery_rig import DiscoveryNode, running
 from tests.integration.launcher_rig import poll
 
 HOST1, HOST2 = (f"127.0.{third}.{os.getpid() % 250 + 1}" for third in (134, 135))
+ROOT = Path(__file__).parents[2]
+CONSOLE = "gateway/console/static/console.css"
 NOBODY = f"http://{HOST2}:8761/eureka/"
 
 BAD = "services:\n  - serviceId: orders\n    instanceBaseUrls: ['nonsense']\n"
@@ -62,6 +64,14 @@ def look(page: Page, node: DiscoveryNode, path: str = "/") -> None:
     expect(page.locator("#state")).to_have_text("live")
 
 
+def dress(style: str) -> dict[tuple[str, int], str]:
+    """Colours by name, in the light and in the dark."""
+    found: dict[tuple[str, int], str] = {}
+    for name, colour in re.findall(r"(--[a-z-]+): (#[0-9a-f]+);", style):
+        found[name, int((name, 0) in found)] = colour
+    return found
+
+
 def row(page: Page, id: str) -> Locator:
     return page.locator(f'#instances tr[data-key="{id}"]')
 
@@ -84,6 +94,7 @@ def test_the_page_shows_what_happens_meanwhile(page: Page, nodes: tuple[Discover
 
     register(first, "i0", status="DOWN")
     expect(row(page, "i0")).to_contain_text("DOWN")
+    expect(page.locator("#said")).to_contain_text("service orders, count 1, instances orders/i0")
     expect(row(page, "i0")).to_contain_text(re.compile(r"\d+ of 60 s left"))
     assert second.eureka("PUT", "ORDERS/i1/status?value=OUT_OF_SERVICE") == 200
     expect(row(page, "i1")).to_contain_text("override OUT_OF_SERVICE, it says UP")
@@ -92,6 +103,16 @@ def test_the_page_shows_what_happens_meanwhile(page: Page, nodes: tuple[Discover
     assert second.eureka("DELETE", "ORDERS/i1") == 200
     expect(row(page, "i1")).to_have_count(0)
     expect(page.locator("#went tr").first).to_contain_text("deregistered")
+
+
+def test_it_wears_the_consoles_dress_and_leads_there(page: Page, nodes: tuple[DiscoveryNode, DiscoveryNode]) -> None:
+    first, _ = nodes
+    look(page, first)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Discovery node of LPAR1")
+    console = page.get_by_role("banner").get_by_role("link", name="Console", exact=True)
+    expect(console).to_have_attribute("href", "http://127.0.0.1:7554/")
+    own, worn = (dress((ROOT / path).read_text()) for path in ("discovery/dashboard/static/dashboard.css", CONSOLE))
+    assert own.items() <= worn.items()
 
 
 def test_a_killed_node_is_seen_dead_and_seen_again(page: Page, nodes: tuple[DiscoveryNode, DiscoveryNode]) -> None:

@@ -264,6 +264,20 @@ async def test_a_forwarded_heartbeat_keeps_the_lease_at_its_owner(one: Node, two
         await asyncio.sleep(0.1)
 
 
+async def test_only_its_owner_knows_how_old_a_lease_is(one: Node, two: Node) -> None:
+    await two.register(an("leased", "aged", lease_s=60))
+    await one.knows("leased/aged")
+    told, elsewhere = await two.get("leases/leased/aged"), await one.get("leases/leased/aged")
+    assert told["owner"] == elsewhere["owner"]
+    assert (told["owner"].partition("@")[0], told["lease_s"]) == ("LPAR2", 60)
+    assert 0 <= told["renewed_s"] < 60
+    assert elsewhere["renewed_s"] is None
+    older = told
+    while older["renewed_s"] <= told["renewed_s"]:
+        older = await two.get("leases/leased/aged")
+    assert (await one.refused("GET", "leases/leased/nobody"))[0] == 404
+
+
 # --- what is told of the node
 
 

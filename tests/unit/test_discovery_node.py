@@ -181,6 +181,14 @@ def test_a_heartbeat_that_cannot_be_forwarded_takes_the_lease_over() -> None:
     assert held[0] == node.origin != owner.origin
 
 
+def test_a_judgement_says_what_it_rests_on() -> None:
+    node, owner = of_a_peer("orders/a")
+    refuse_all(node, 3.0, now=0.1)
+    evidence = node.evidence(owner.origin)
+    assert (evidence["silent_s"], evidence["left"]) == (3.0, False)
+    assert node.evidence("B@0") == {"former": True}
+
+
 def test_heartbeats_for_a_dead_owner_take_the_leases_over() -> None:
     node, owner = of_a_peer("orders/a", "orders/b", "orders/c")
     effects = refuse_all(node, 3.0, now=0.1)
