@@ -1,6 +1,6 @@
-"""The gateway's own HTTP: its home page, /gateway/v1/…, /application/….
+"""The gateway's own HTTP: the console, /gateway/v1/…, /application/….
 
-    GET  /                      the home page; it keeps itself up to date
+    …    /, /console/…          the console (`gateway.console.site`)
     GET  /gateway/v1/sysplex    LPARs, services and instances as this gateway sees them
     GET  /gateway/v1/upstreams  services, routes, instances: status, in flight, why skipped
     GET  /gateway/v1/explain    ?url=…[&method=GET]: why such a call is answered as it is, step by step
@@ -15,7 +15,6 @@ Zowe's endpoints are in `gateway.zowe.api`. Everything else of its own is 404 in
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any, Literal
 
 import aiohttp_jinja2
@@ -26,22 +25,20 @@ from aiohttp.typedefs import Handler, Middleware
 
 from gateway import asked, replies, views
 from gateway.config import GatewayConfig
+from gateway.console.site import FOLDER, Site
 from gateway.explain import explain
 from gateway.explanation import Place
 from gateway.inquiry import Inquiry
 from gateway.plane import Plane
 from gateway.report import Report
 from gateway.zowe.api import ZoweApi
-from shared import problem, simulated
+from shared import problem
 from shared.application import Application
-from shared.errors import NotFound, Unavailable
-
-CONSOLE = Path(__file__).parent / "console"
-
-TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+from shared.errors import Forbidden, Unavailable
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; "
+    "form-action 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-cache",
@@ -53,15 +50,14 @@ class VipaState(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Api:
-    def __init__(self, config: GatewayConfig, plane: Plane) -> None:
+    def __init__(self, config: GatewayConfig, plane: Plane, site: Site) -> None:
         self._config = config
         self.plane = plane
+        self.site = site
         self._inquiry = Inquiry(config)
-        self._assets = {each.name: each.read_bytes() for each in (CONSOLE / "static").iterdir()}
 
     def routes(self) -> list[web.AbstractRouteDef]:
         return [
-            web.get("/", self.home),
             web.get("/gateway/v1/sysplex", self.sysplex),
             web.get("/gateway/v1/upstreams", self.upstreams),
             web.get("/gateway/v1/explain", self.explain),
@@ -69,19 +65,9 @@ class Api:
             web.get("/gateway/v1/vipa", self.vipa),
             web.put("/gateway/v1/vipa", self.set_vipa),
             web.put("/gateway/v1/reload", self.reload),
-            web.get("/static/{name}", self.asset),
             *ZoweApi(self._config, self.plane).routes(),
+            *self.site.routes(),
         ]
-
-    async def home(self, request: web.Request) -> web.StreamResponse:
-        context = {"sysplex": self._config.sysplex, "lpar": self._config.lpar, "simulated": simulated.IN_ONE_LINE}
-        return aiohttp_jinja2.render_template("home.html", request, context)
-
-    async def asset(self, request: web.Request) -> web.Response:
-        name = request.match_info["name"]
-        if name not in self._assets:
-            raise NotFound(f"{request.path}: there is no such file")
-        return web.Response(body=self._assets[name], content_type=TYPES[Path(name).suffix])
 
     async def sysplex(self, _: web.Request) -> web.Response:
         report = await self.plane.ask()
@@ -141,9 +127,32 @@ def fresh(plane: Plane) -> Middleware:
     return ask_first
 
 
+@web.middleware
+async def orders_from_programs_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Browsers put an Origin on every PUT, and no page of ours sends any."""
+    if request.method == "PUT" and "Origin" in request.headers:
+        raise Forbidden("orders are not taken from web pages")
+    return await handler(request)
+
+
+def of_console() -> Middleware:
+    """Errors of the console's own API are not in Zowe's form, which escapes quotes as HTML."""
+    plainly = problem.middleware()
+
+    @web.middleware
+    async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.startswith("/console/v1/"):
+            return await plainly(request, handler)
+        return await handler(request)
+
+    return answer_errors
+
+
 def make_app(api: Api, application: Application) -> web.Application:
-    app = web.Application(middlewares=[problem.middleware(render), fresh(api.plane)])
-    aiohttp_jinja2.setup(app, loader=jinja2.FileSystemLoader(CONSOLE / "templates"), autoescape=True)
+    app = web.Application(
+        middlewares=[problem.middleware(render), of_console(), orders_from_programs_only, fresh(api.plane)]
+    )
+    aiohttp_jinja2.setup(app, loader=jinja2.FileSystemLoader(FOLDER / "templates"), autoescape=True)
     app.add_routes([*api.routes(), *application.routes()])
     app.on_response_prepare.append(_harden)
     return app

@@ -80,6 +80,9 @@ class GatewayConfig(ServiceConfig):
     watch_home_s: float = setting(3.0, "while on another LPAR's discovery, how often the own one is tried")
     probe_timeout_s: float = setting(0.2, "a probe must have ended in this time; too low ejects busy instances")
 
+    console_lab: bool | None = setting(
+        None, "true: who reaches the console may break things; none: only where `up` runs it", zowe="console.lab"
+    )
     registry_endpoint: bool = setting(False, "serve /gateway/api/v1/registry; on shows everybody what is registered")
 
     @property

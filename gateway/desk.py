@@ -12,6 +12,7 @@ from __future__ import annotations
 from gateway.api import Api, make_app
 from gateway.collector import MeterCollector
 from gateway.config import GatewayConfig
+from gateway.console.site import Site
 from gateway.inner import Inner
 from gateway.plane import Plane
 from gateway.zowe import entry
@@ -41,7 +42,8 @@ class Desk:
         )
         application = Application("gateway", config, events, self.why_not_ready, own=self._health)
         application.metrics.register(MeterCollector(plane.report))
-        self._inner = Inner(make_app(Api(config, plane), application))
+        self._site = Site(config, plane, events)
+        self._inner = Inner(make_app(Api(config, plane, self._site), application))
 
     def why_not_ready(self) -> list[str]:
         return (["this gateway is leaving"] if self._leaving else []) + self._plane.why_not_ready()
@@ -53,6 +55,7 @@ class Desk:
         """Raises AddressInUse or ConfigError when the own port cannot be had."""
         await self._inner.start()
         await self._plane.start(lifecycle, self._inner)
+        lifecycle.spawn("console", self._site.collector.run)
         await self._service.start()
         self._events.emit("gateway.started", address=f"{self._config.host}:{self._config.port}")
 
@@ -62,6 +65,7 @@ class Desk:
         await self._service.stop()
         self._leaving = True
         self._events.close()
+        self._site.collector.close()
         await self._plane.drain()
         await self._inner.stop()
         self._plane.close()

@@ -53,9 +53,12 @@ def forwarded(exchange: Exchange, path: DataPath, public: bytes, said: Steering,
         return
     exchange.upstream, exchange.route, exchange.outgoing = upstream, routes.BY_HEADER, public
     if rest:
-        lines = exchange.fields.lines + b"X-Forward-To: %b\r\n" % rest
-        exchange.fields = msgspec.structs.replace(exchange.fields, lines=lines)
+        _add(exchange, b"X-Forward-To: %b\r\n" % rest)
     steered(exchange, path, public, said, now)
+
+
+def _add(exchange: Exchange, line: bytes) -> None:
+    exchange.fields = msgspec.structs.replace(exchange.fields, lines=exchange.fields.lines + line)
 
 
 def steered(exchange: Exchange, path: DataPath, public: bytes, said: Steering, now: float) -> None:
@@ -63,6 +66,8 @@ def steered(exchange: Exchange, path: DataPath, public: bytes, said: Steering, n
     if said.cors.origin and not _from_here(exchange, path, said.cors):
         return
     if exchange.upstream is OWN:
+        if said.cors.origin:  # the console's orders are taken from its own pages only
+            _add(exchange, b"Origin: %b\r\n" % said.cors.origin)
         exchange.go(now)
         return
     if not _fits(exchange, path, public, now):

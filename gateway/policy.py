@@ -38,6 +38,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
 from gateway.rates import Rate
 from shared.errors import ConfigError, nearest
 
@@ -148,6 +150,8 @@ class Setting:
     name: str
     key: str
     read: Callable[[str], Any]
+    shown: Callable[[Any], Any] = msgspec.to_builtins
+    """The field as it would stand in the file."""
 
 
 def _lpar(text: str) -> bool:
@@ -167,7 +171,7 @@ SETTINGS = (
     Setting("max_calls", "maxCalls", "plexmesh.maxCalls", _count),
     Setting("max_calls_per_instance", "maxCallsPerInstance", "plexmesh.maxCallsPerInstance", _count),
     Setting("max_queue", "maxQueue", "plexmesh.maxQueue", _count),
-    Setting("queue_s", "queueMs", "plexmesh.queueMs", lambda text: _seconds(text) / 1000),
+    Setting("queue_s", "queueMs", "plexmesh.queueMs", lambda text: _seconds(text) / 1000, lambda s: round(s * 1000)),
     Setting("adaptive", "adaptive", "plexmesh.adaptive", _flag),
     Setting("rate", "rateLimit", "plexmesh.rateLimit", Rate.parse),
     Setting("encoded", "encodedCharacters", "apiml.enableUrlEncodedCharacters", lambda text: text.lower() != "false"),

@@ -50,7 +50,7 @@ def upstreams(snapshot: Snapshot, report: Report, now: float | None = None) -> l
 def policy_view(policy: Policy) -> dict[str, Any]:
     """What differs from the default, named as in plexmesh.yaml."""
     return {
-        setting.name: msgspec.to_builtins(getattr(policy, setting.field))
+        setting.name: setting.shown(getattr(policy, setting.field))
         for setting in SETTINGS
         if getattr(policy, setting.field) != getattr(PLAIN, setting.field)
     }

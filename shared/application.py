@@ -87,6 +87,7 @@ class Application:
                 "sysplex": self.config.sysplex,
                 "lpar": self.config.lpar,
                 "pid": os.getpid(),
+                "started": round(self.events.began, 3),
                 "uptime_s": round(time.monotonic() - self._started, 1),
                 **self._compared(),
                 "simulated": simulated.IN_ONE_LINE,

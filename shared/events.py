@@ -29,6 +29,8 @@ class Event(msgspec.Struct, frozen=True):
 class Events:
     def __init__(self, logger: logging.Logger) -> None:
         self._log = logger
+        self.began = time.time()
+        """Wall clock. With `seq` it tells each event of a process apart from those of one before it."""
         self._ring: deque[Event] = deque(maxlen=RING)
         self._news = asyncio.Event()
         self._seq = 0

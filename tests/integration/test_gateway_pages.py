@@ -33,10 +33,11 @@ async def test_the_home_page_works_alone_and_says_what_is_simulated() -> None:
         assert page.header("X-Plexmesh-Path") == "LPAR1/gateway"
         text = page.body.decode()
         assert simulated.IN_ONE_LINE in text
-        assert "/sample/ui/v1" in text
-        assert "/application/info" in text
-        for path in re.findall(r'(?:src|href)="(/static/[^"]+)"', text):
+        pages = re.findall(r'href="(/console/[^"]+)"', text)
+        assert {"/console/events", "/console/services", "/console/catalog", "/console/lab"} <= set(pages)
+        for path in (*pages, *re.findall(r'(?:src|href)="(/static/[^"]+)"', text)):
             assert (await rig.get(path)).status == 200
+        assert [(await rig.get(f"/console/{path}")).status for path in ("v1/nothing", "swagger/x")] == [404, 404]
         assert "://" not in text.replace(simulated.IN_ONE_LINE, ""), "no external resource"
         assert "default-src 'self'" in (page.header("Content-Security-Policy") or "")
 
@@ -78,9 +79,22 @@ async def test_why_an_instance_is_skipped() -> None:
         assert tls["instances"][0]["why"] == "it can only be called with TLS"
 
 
+@on_uvloop
+async def test_orders_are_not_taken_from_web_pages() -> None:
+    async with a_gateway(vipa=VIPA) as rig:
+        await until(lambda: rig.gateway.vipa.state == "in")
+        body = b'{"state":"out"}'
+        for origin in (b"https://elsewhere.test", b"http://g", b"null"):
+            head = b"PUT /gateway/v1/vipa HTTP/1.1\r\nHost: g\r\nOrigin: %b\r\nContent-Length: %d\r\n\r\n"
+            assert (await rig.ask(head % (origin, len(body)) + body)).status == 403
+        assert rig.gateway.vipa.state == "in"
+
+
 async def view_of(rig: Rig, service: str) -> tuple[str, str]:
     (found,) = [
-        each for each in (await get_json(rig, "/gateway/v1/upstreams"))["upstreams"] if each["service"] == service  # type: ignore[attr-defined]
+        each
+        for each in (await get_json(rig, "/gateway/v1/upstreams"))["upstreams"]
+        if each["service"] == service  # type: ignore[attr-defined]
     ]
     return found["instances"][0]["view"], found["instances"][0]["why"]
 
@@ -91,7 +105,9 @@ async def test_an_instance_that_cannot_be_reached_from_here_is_known_before_anyb
         rig.discovery.put(
             an_instance("refusing", 9000, INSTANCES[0]),
             an_instance("nameless", 9000, "no-such-host.invalid"),
-            an_instance("asked", 9000, "no-such-host.invalid", health_check_url="http://no-such-host.invalid:9000/health"),
+            an_instance(
+                "asked", 9000, "no-such-host.invalid", health_check_url="http://no-such-host.invalid:9000/health"
+            ),
         )
         await until(lambda: len(rig.gateway.path.health.records) == 3)
         unknown = "no-such-host.invalid:9000: the name 'no-such-host.invalid' is not known here"

@@ -9,6 +9,7 @@ from gateway.collector import MeterCollector
 from gateway.crew import common
 from gateway.fold import Fold
 from gateway.meters import Meters
+from gateway.policy import Policy
 from gateway.report import Judgement, Report, Seen, WatchState
 from gateway.snapshot import EMPTY, Snapshot
 from shared.wire import Mark, Put, checksum
@@ -116,3 +117,7 @@ def test_the_collector_names_every_counter_of_the_meters() -> None:
     assert samples["plexmesh_gateway_request_seconds_bucket", ("le", "0.0025"), route, upstream] == 1
     assert samples["plexmesh_gateway_request_seconds_bucket", ("le", "0.001"), route, upstream] == 0
     assert samples[("plexmesh_gateway_workers",)] == 2
+
+
+def test_a_policy_is_shown_as_it_would_stand_in_the_file() -> None:
+    assert views.policy_view(Policy(queue_s=0.25, max_queue=3)) == {"queueMs": 250, "maxQueue": 3}

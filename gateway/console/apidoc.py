@@ -1,0 +1,139 @@
+"""The document of one API, fetched from an instance that has it, and set to call the API through this gateway.
+
+    GET /console/v1/apidoc/{service}/{n}     n: the number of the API (`gateway.console.catalog`)
+
+A registration names the document's URL (`apiml.apiInfo.*.swaggerUrl`), so it could make a gateway ask anybody. It is
+asked for at the instance that registered it, or, where it names a gateway, through this one; nowhere else, and no
+redirect is followed. Instances are tried in order, those that are UP first; the first one's reason is told.
+
+    404   no such service, no such API, no document named
+    503   it is somewhere else; needs TLS; cannot be reached; is silent; answers another status than 200; is too large;
+          is neither JSON nor YAML, neither OpenAPI 3 nor Swagger 2; blows up
+
+Not here: what is made of it (`gateway.console.documents`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+import aiohttp
+import msgspec
+from aiohttp import web
+
+from gateway.config import GatewayConfig
+from gateway.console import documents
+from gateway.console.catalog import documented
+from gateway.console.documents import Document
+from gateway.plane import Plane
+from gateway.routes import Route, match, outgoing_path
+from gateway.snapshot import Snapshot
+from shared.errors import BadInput, NotFound, Unavailable
+from shared.net import connector
+from shared.wire import Instance
+
+ACCEPT = {"Accept": "application/json, application/yaml;q=0.9, */*;q=0.5"}
+WITHIN_S = 3.0
+MAX_BYTES = 5 * 1024 * 1024
+MAX_TRIES = 3
+"""Instances asked for one document."""
+
+
+class _NotHad(Exception):
+    """Why a document is not had from this place, as the rest of a sentence."""
+
+
+class Apidocs:
+    def __init__(self, config: GatewayConfig, plane: Plane) -> None:
+        self._config = config
+        self._plane = plane
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get(r"/console/v1/apidoc/{service}/{n:\d{1,3}}", self.apidoc)]
+
+    async def apidoc(self, request: web.Request) -> web.Response:
+        await self._plane.ask()
+        service, n = request.match_info["service"].lower(), int(request.match_info["n"])
+        document = await self.document(self._plane.snapshot, service, n)
+        return web.Response(body=msgspec.json.encode(document), content_type="application/json")
+
+    async def document(self, snapshot: Snapshot, service: str, n: int) -> Document:
+        """Raises NotFound, Unavailable."""
+        api, places = documented(snapshot, service, n)
+        upstream = snapshot.upstreams.get(service.encode())
+        base_path = api.get("basePath", "")
+        route = match(base_path.encode(), upstream.routes) if upstream and base_path else None
+        if upstream is None or route is None:
+            raise NotFound(f"{service}: no route leads to its API number {n}")
+        url, body = await self._fetched(service, snapshot, upstream.routes, places)
+        try:
+            found = await asyncio.to_thread(documents.read, body)
+        except BadInput as error:
+            raise Unavailable(f"{service}: its document at {url} {error}") from error
+        target = outgoing_path(base_path.encode(), route).decode().rstrip("/")
+        return documents.through(found, url, base_path, target)
+
+    async def _fetched(
+        self, service: str, snapshot: Snapshot, routes: tuple[Route, ...], places: Sequence[tuple[Instance, str]]
+    ) -> tuple[str, bytes]:
+        """Where it was registered to be, and what is there."""
+        why, timeout = "", aiohttp.ClientTimeout(total=WITHIN_S)
+        async with aiohttp.ClientSession(connector=connector(self._config.host), timeout=timeout) as session:
+            for instance, registered in places[:MAX_TRIES]:
+                try:
+                    url = urljoin(f"http://{_authority(instance.host or instance.ip, instance.port)}/", registered)
+                    return url, await _get(session, self._place(url, instance, snapshot, routes))
+                except _NotHad as error:
+                    why = why or f"{service}: its document at {registered[:200]} {error}"
+                except ValueError:
+                    why = why or f"{service}: its document is at {registered[:200]!r}, which is no URL"
+        raise Unavailable(why)
+
+    def _place(self, url: str, instance: Instance, snapshot: Snapshot, routes: tuple[Route, ...]) -> str:
+        """Where to ask for it. Raises _NotHad, ValueError."""
+        parts = urlsplit(url)
+        if parts.scheme != "http":
+            raise _NotHad("can only be had with TLS" if parts.scheme == "https" else "is at no http URL")
+        if _at(parts, instance.host, instance.port) or _at(parts, instance.ip, instance.port):
+            return url
+        if self._is_gateway(parts, snapshot) and match(parts.path.encode(), routes):
+            return parts._replace(netloc=_authority(self._config.host, self._config.port)).geturl()
+        raise _NotHad("is on neither its instance's address nor a route of its own")
+
+    def _is_gateway(self, url: SplitResult, snapshot: Snapshot) -> bool:
+        host, _, port = self._config.vipa.rpartition(":")
+        places = [(each.host, each.port) for each in snapshot.instances.values() if each.service == "gateway"]
+        places += [(self._config.host, self._config.port)] + ([(host, int(port))] if port.isdecimal() else [])
+        return any(_at(url, *place) for place in places)
+
+
+def _at(url: SplitResult, host: str, port: int) -> bool:
+    return bool(host) and (url.hostname or "") == host.lower().strip("[]") and (url.port or 80) == port
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+async def _get(session: aiohttp.ClientSession, url: str) -> bytes:
+    """Raises _NotHad."""
+    try:
+        async with session.get(url, headers=ACCEPT, allow_redirects=False) as answer:
+            if answer.status != 200:
+                raise _NotHad(f"is answered {answer.status}")
+            whole = bytearray()
+            async for piece in answer.content.iter_any():
+                whole += piece
+                if len(whole) > MAX_BYTES:
+                    raise _NotHad(f"is longer than {MAX_BYTES} bytes")
+            return bytes(whole)
+    except TimeoutError as error:
+        raise _NotHad(f"is not there within {WITHIN_S:g} s") from error
+    except aiohttp.ClientConnectorError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error.os_error)
+        raise _NotHad(f"cannot be reached: {reason}") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise _NotHad(f"breaks off: {type(error).__name__}") from error

@@ -1,0 +1,69 @@
+"""Who may give an order: the console's own pages, opened in a browser at an address of this sysplex.
+
+A page of another site can send a POST here, and a name of its own that suddenly means 127.0.0.1 (DNS rebinding) makes
+it look like one of ours. So an order needs all three:
+
+    Host           an IP address, localhost, or a name of the configuration: no name that somebody else can point here
+    Origin         the same host and port as Host; browsers send it with every POST and DELETE, and pages cannot set it
+    Content-Type   application/json, where there is a body: no form can send that
+
+Source: RFC 6454 (origins); Fetch, "Origin header".
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Collection
+
+from aiohttp import web
+
+from shared.errors import Forbidden
+
+AUTHORITY = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?", re.ASCII)
+PORTS = {"http": 80, "https": 443}
+MAX_SHOWN = 80
+
+
+def same_origin(request: web.Request, names: Collection[str] = ()) -> None:
+    """`names`: host names of the configuration, lower case. Raises Forbidden."""
+    headers = request.headers
+    content_type = request.content_type if request.body_exists else None
+    why = refusal(headers.get("Host", ""), headers.get("Origin", ""), content_type, names)
+    if why:
+        raise Forbidden(why)
+
+
+def refusal(host: str, origin: str, content_type: str | None, names: Collection[str] = ()) -> str:
+    """Why such an order is refused, or empty. `content_type` is None where there is no body."""
+    scheme, found, from_ = origin.partition("://")
+    port = PORTS.get(scheme, 0)
+    here = _place(host, port or PORTS["http"])
+    if here is None or not _known(here[0], names):
+        return f"Host: {_shown(host)}, expected an IP address, localhost or a name in the configuration"
+    if not found or not port or _place(from_, port) != here:
+        return f"Origin: {_shown(origin)}, expected this console's own, {_shown(host)}"
+    if content_type not in (None, "application/json"):
+        return f"Content-Type: {_shown(content_type or '')}, expected application/json"
+    return ""
+
+
+def _place(authority: str, port: int) -> tuple[str, int] | None:
+    """Host and port; `port` is the one that need not be said. None: it is more, or less, than that."""
+    match = AUTHORITY.fullmatch(authority.lower())
+    return (match["host"].strip("[]"), int(match["port"] or port)) if match else None
+
+
+def _known(host: str, names: Collection[str]) -> bool:
+    if host in ("localhost", *names):
+        return True
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _shown(text: str) -> str:
+    """One line, whatever it holds."""
+    return repr(text[:MAX_SHOWN]) if text else "none"
