@@ -20,7 +20,7 @@ export function nice(value) {
   return [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].find((step) => wanted <= step * unit) * unit;
 }
 
-/** What is drawn: {span, calls, p99} of the axes, the path of each shape, and the numbered steps with their place. */
+/** What is drawn: {span, calls, p99} of the axes, the paths of the shapes, and the numbered steps with their place. */
 export function geometry(slices, moments) {
   const end = Math.max(0, ...slices.map(({ at }) => at + 1), ...moments.map(({ at }) => at));
   const span = SPANS.find((each) => end <= each) ?? Math.ceil(end / 3600) * 3600;
@@ -28,7 +28,9 @@ export function geometry(slices, moments) {
   const p99 = nice(Math.max(0, ...slices.map((slice) => slice.p99Ms ?? 0)));
   const x = (at) => round((at / span) * WIDTH);
   const lines = (kind) => moments.filter((each) => each.kind === kind).map(({ at }) => `M${x(at)} 0V${HEIGHT}`).join("");
-  return { span, calls, p99, paths: { ...bars(slices, calls, x), p99: line(slices, p99, x), event: lines("event"), step: lines("step") }, steps: numbered(moments, span) };
+  const marks = { event: lines("event"), step: lines("step") };
+  const paths = { ...bars(slices, calls, x), p99: line(slices, p99, x), ...marks };
+  return { span, calls, p99, paths, steps: numbered(moments, span) };
 }
 
 const round = (value) => Math.round(value * 100) / 100;
@@ -110,9 +112,18 @@ function panel(names, text) {
   return { element, draw };
 }
 
+const KEYS = [
+  ["ok", "good answers"],
+  ["errors", "error answers"],
+  ["cut", "cut: no whole answer"],
+  ["p99", "99th percentile"],
+  ["step", "steps, numbered"],
+  ["event", "events"],
+];
+
 function legend() {
-  const texts = [["ok", "good answers"], ["errors", "error answers"], ["cut", "cut: no whole answer"], ["p99", "99th percentile"], ["step", "steps, numbered"], ["event", "events"]];
-  const items = texts.map(([name, text]) => make("span", {},
-    svg("svg", { viewBox: "0 0 12 12", class: `key-${name}` }, svg("path", { d: name === "step" || name === "event" ? "M6 0V12" : "M0 0H12V12H0Z" })), text));
+  const shape = (name) => (name === "step" || name === "event" ? "M6 0V12" : "M0 0H12V12H0Z");
+  const sample = (name) => svg("svg", { viewBox: "0 0 12 12", class: `key-${name}` }, svg("path", { d: shape(name) }));
+  const items = KEYS.map(([name, text]) => make("span", {}, sample(name), text));
   return make("div", { class: "keys", "aria-hidden": "true" }, ...items);
 }

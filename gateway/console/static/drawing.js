@@ -76,7 +76,7 @@ function putCard(element, { kind, rect, href, label, tone, state, name, end, lin
   if (figures) put(right, { x: width - inset.left, y: inset.top + 21, text: end });
   putTexts(box, lines, drum ? 5 : 4, { ...inset, width }, figures);
   const before = element.getAttribute("data-state");
-  put(element, { class: `card-${kind} tone-${tone || "quiet"}`, href, "data-state": state, "aria-label": label });
+  put(element, { class: `card-${kind} tone-${tone || "quiet"}`, href, role: href ? null : "img", "data-state": state, "aria-label": label });
   if (before !== null && before !== state) pulse(box);
 }
 
