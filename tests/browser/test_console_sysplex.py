@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.integration.launcher_rig import VIPA_HOST, Rig, poll
+from tests.integration.test_console_lab import SHORT
 
 HOME = f"http://{VIPA_HOST}:7554"
 SHOTS = Path(__file__).with_name("screenshots")
@@ -20,6 +21,8 @@ SHOTS = Path(__file__).with_name("screenshots")
 def sysplex(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     rig = Rig(tmp_path_factory.mktemp("console"))
     rig.tree["components"] = {"discovery": {}, "gateway": {}, "caching": {}, "sample": {}}
+    (rig.folder / "drills").mkdir()
+    (rig.folder / "drills" / "short.yaml").write_text(SHORT)
     try:
         rig.up()
         yield rig
@@ -85,6 +88,23 @@ def test_an_order_from_the_lab_is_carried_out_and_seen(sysplex: Rig, page: Page)
     poll("its launcher has started it again", replaced)
     page.get_by_role("link", name="Events").click()
     expect(page.get_by_text(f"LPAR2's sample({pid}) ended")).to_be_visible()
+
+
+def test_a_drill_is_followed_from_the_lab_to_its_report(sysplex: Rig, page: Page) -> None:
+    poll("everything is ready", lambda: sysplex.status()["sysplex"]["state"] == "ready")
+    page.goto(f"{HOME}/console/lab")
+    page.get_by_role("button", name="Start the drill short").click()
+    page.get_by_role("dialog").get_by_role("button", name="Start the drill").click()
+    expect(page).to_have_url(re.compile(r"/console/lab/\d{8}-\d{6}"))
+    verdicts = page.locator(".verdict tbody tr")
+    expect(verdicts).to_have_count(2)
+    expect(verdicts.first).to_contain_text("held")
+    shot(page, "drill")
+    page.locator("summary", has_text="Report").click()
+    report = page.frame_locator("iframe")
+    expect(report.get_by_role("heading", level=1)).to_contain_text("A sample is killed")
+    page.get_by_role("link", name="Events", exact=True).click()
+    expect(page.get_by_text("drill short passed").first).to_be_visible()
 
 
 def test_every_page_can_be_opened_at_its_address_and_shows_something(sysplex: Rig, page: Page) -> None:
