@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import click
@@ -71,7 +72,7 @@ def drill_command(
     wanted = drills.names() if names == ("all",) else names
     known = [drills.load(name) for name in wanted]
     given = {scenario.name: name for name, scenario in zip(wanted, known, strict=True)}
-    options_given = [each for each in sys.argv[2:] if each not in names and each != "--progress"]
+    options_given = besides(sys.argv[2:], names)
     scenarios = [each for each in known if target in each.targets] if names == ("all",) else known
 
     from launcher.compose import Compose
@@ -104,3 +105,15 @@ def drill_command(
         for done, path in session.reports:
             click.echo(json.dumps({"drill": done.scenario, "passed": done.passed, "report": str(path)}))
     return code
+
+
+def besides(arguments: Sequence[str], names: Collection[str]) -> list[str]:
+    """The options that say how to do it again; the data folder is said anyway where it has to be."""
+    found: list[str] = []
+    rest = iter(arguments)
+    for each in rest:
+        if each == "--data":
+            next(rest, None)
+        elif each not in names and each != "--progress" and not each.startswith("--data="):
+            found.append(each)
+    return found

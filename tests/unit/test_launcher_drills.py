@@ -14,6 +14,7 @@ from launcher.course import MAX_MOMENTS, STOPPING, Course
 from launcher.drill import scenario
 from launcher.drill.progress import Begun, Ended, Line, Phase, Side
 from launcher.drill.result import Slice
+from launcher.drill_command import besides
 from launcher.drills import Drills
 from launcher.journal import Journal
 from shared.errors import BadInput, NotFound
@@ -183,3 +184,8 @@ def test_a_file_that_cannot_be_used_says_why(drills: Drills, tmp_path: Path) -> 
     (tmp_path / "drills" / "bad.yaml").write_text("title: 1\nsteps: []\nexpect: []")
     with pytest.raises(BadInput, match=r"bad\.yaml: Expected `str`, got `int`"):
         drills.start("bad", control=False)
+
+
+def test_how_a_drill_is_done_again_has_its_options_without_the_others_names_and_the_data_folder() -> None:
+    given = ["lpar-crash", "--own", "--data", "x", "partition", "--data=y", "--seed", "7", "--progress"]
+    assert besides(given, ("lpar-crash", "partition")) == ["--own", "--seed", "7"]
