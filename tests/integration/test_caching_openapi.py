@@ -59,7 +59,11 @@ def test_the_document_is_served_to_anybody(instance: Instance) -> None:
 
 def test_the_registry_is_told_where_it_is(instance: Instance) -> None:
     told = api_info(CachingConfig(host=instance.host, port=PORT))
-    assert {name.rpartition(".")[2] for name in told} == {"apiId", "version", "gatewayUrl", "swaggerUrl"}
+    api, tile = "apiml.apiInfo.api-v1.", "apiml.catalog.tile."
+    assert {name.removeprefix(api) for name in told if name.startswith(api)} == {
+        "apiId", "version", "gatewayUrl", "swaggerUrl",
+    }  # fmt: skip
+    assert {name.removeprefix(tile) for name in told if not name.startswith(api)} == {"id", "title", "description"}
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
         told["apiml.apiInfo.api-v1.swaggerUrl"], timeout=5
     ) as answer:
