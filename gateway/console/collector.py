@@ -165,7 +165,6 @@ class Collector:
     async def _look_at_own(self) -> None:
         while True:
             report = await self._plane.ask()
-            self._panic = report.panic
             self._on_facts(self._own, told(self._config, self._plane.snapshot, report, time.monotonic()))
             await asyncio.sleep(OWN_S)
 
@@ -252,11 +251,12 @@ class Collector:
             "caches": dict(self._caches),
             **self._lab.facts(),
         }
-        if snapshot is self._snapshot and "services" in before:
+        report = self._plane.report()
+        if snapshot is self._snapshot and report.panic == self._panic and "services" in before:
             made["services"] = before["services"]
         else:
-            made["services"] = services(snapshot, self._plane.report())
-        self._snapshot = snapshot
+            made["services"] = services(snapshot, report)
+        self._snapshot, self._panic = snapshot, report.panic
         self.document = {name: settled(section, before.get(name, {})) for name, section in made.items()}
         if self.history.came != self._told or any(before.get(name) is not it for name, it in self.document.items()):
             self._told = self.history.came
