@@ -138,7 +138,8 @@ class DataPath:
 
     def _make_pool(self, endpoint: Endpoint, dial: Dial) -> Pool:
         meter = self.meters.pool(endpoint.service)
-        return Pool(endpoint, dial, self.ticker, self.outbox, self.config, meter, self.way(endpoint, 1))
+        way, trust = self.way(endpoint, 1), self.config.trust
+        return Pool(endpoint, dial, self.ticker, self.outbox, self.config, meter, way, trust)
 
     def way(self, endpoint: Endpoint, tries: int) -> bytes:
         """The X-Plexmesh-Path line of an answer."""

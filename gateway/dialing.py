@@ -17,6 +17,7 @@ import errno
 import ipaddress
 import os
 import socket
+import ssl
 import time
 from typing import Any
 
@@ -126,6 +127,14 @@ def reason(error: Exception) -> str:
     """Why nothing was reached, in a few words."""
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"the name {error.host!r} is not known here"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        error = error.certificate_error
+    elif isinstance(error, aiohttp.ClientConnectorSSLError):
+        error = error.os_error
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not believed: {error.verify_message.rstrip('.')}"
+    if isinstance(error, ssl.SSLError):
+        return f"no TLS: {(error.reason or str(error)).lower().replace('_', ' ')}"
     number = getattr(error, "errno", None)
     return os.strerror(number).lower() if number else str(error) or type(error).__name__
 

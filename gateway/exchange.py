@@ -587,8 +587,7 @@ class Exchange:
         """The client of a tunnel sends no more; True: the instance still does."""
         if self._connection is None or self._upstream_ended:
             return False
-        self._connection.write_eof()
-        return True
+        return self._connection.write_eof()
 
     def upstream_eof(self) -> bool:
         """The instance sends no more; True: the client still does."""

@@ -130,7 +130,7 @@ def _candidate(endpoint: Endpoint, views: dict[str, dict[str, Any]], report: Rep
     id = instance_id(endpoint.key)
     judgement = report.health.get(endpoint.key)
     view = views[id]["view"] if id in views else judgement.state if judgement else "fine"
-    return Candidate(id, f"http://{endpoint.authority.decode()}", view)
+    return Candidate(id, endpoint.url, view)
 
 
 def best(candidates: Sequence[Candidate], *, panic: bool = False) -> list[Candidate]:

@@ -66,15 +66,16 @@ def _instances(id: str, said: Mapping[str, Any], place: str) -> list[Instance]:
 
 
 def _instance(id: str, url: object, metadata: dict[str, str], place: str) -> Instance:
-    wrong = ConfigError(f"{place}: expected http://host:port, got {url!r}")
+    wrong = ConfigError(f"{place}: expected http://host:port or https://host:port, got {url!r}")
     try:
         parts = urlsplit(str(url))
-        host, port = parts.hostname or "", parts.port or 80
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
         raise wrong from None
-    if parts.scheme != "http" or not NAME.match(host) or parts.path not in ("", "/") or set("?#@") & set(str(url)):
+    more = parts.path not in ("", "/") or set("?#@") & set(str(url))
+    if parts.scheme not in ("http", "https") or not NAME.match(host) or more:
         raise wrong
     return Instance(
         service=id, instance=f"STATIC-{host}:{id}:{port}", status="UP", owner="", gen=0, rev=0,
-        host=host, ip="", port=port, metadata=metadata,
+        host=host, ip="", port=port, secure=parts.scheme == "https", metadata=metadata,
     )  # fmt: skip

@@ -24,9 +24,12 @@ from gateway.snapshot import Endpoint
 from gateway.ticker import NEVER, Ticker
 from gateway.upstream import UpstreamConnection
 from shared.outbox import Outbox
+from shared.tls import Trust
 
 if TYPE_CHECKING:
     from gateway.exchange import Exchange
+
+HANDSHAKE_S = 2.0
 
 Dial = Callable[[Endpoint, float | None], Awaitable[socket.socket]]
 """(endpoint, seconds for the connect or None: as configured) → a connected socket. Raises OSError."""
@@ -42,8 +45,10 @@ class Pool:
         config: GatewayConfig,
         meter: PoolMeter,
         way: bytes,
+        trust: Trust,
     ) -> None:
-        """`way` is the X-Plexmesh-Path line of an answer that this endpoint gave at the first try, or empty."""
+        """`way` is the X-Plexmesh-Path line of an answer that this endpoint gave at the first try, or empty; `trust`
+        says whose certificates are believed."""
         self.endpoint = endpoint
         self.way = way
         self.outbox = outbox
@@ -57,6 +62,7 @@ class Pool:
         self._max_idle = config.max_idle_per_endpoint
         self._max = config.max_connections_per_endpoint
         self._meter = meter
+        self._trust = trust
         self._idle: list[UpstreamConnection] = []
         self._opening: set[asyncio.Task[None]] = set()
         self._connecting = 0
@@ -125,14 +131,31 @@ class Pool:
             self._connecting -= 1
 
     async def _connected(self, sock: socket.socket) -> UpstreamConnection:
-        connection = UpstreamConnection(self, sock)
+        connection, loop = UpstreamConnection(self, sock), asyncio.get_running_loop()
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
+            if self.endpoint.secure:
+                await self._greet(connection, sock)
+            else:
+                await loop.connect_accepted_socket(lambda: connection, sock)
         except OSError:
             sock.close()
             raise
         self._meter.opened += 1
         return connection
+
+    async def _greet(self, connection: UpstreamConnection, sock: socket.socket) -> None:
+        """The handshake. It is called by the name that is registered, which its certificate has to hold."""
+        name = self.endpoint.host or self.endpoint.ip
+        try:
+            await asyncio.get_running_loop().create_connection(
+                lambda: connection,
+                sock=sock,
+                ssl=self._trust.context,
+                server_hostname=name,
+                ssl_handshake_timeout=HANDSHAKE_S,
+            )
+        except ConnectionAbortedError as error:
+            raise TimeoutError(f"no TLS handshake in {HANDSHAKE_S:g} s") from error
 
     def _rest(self, connection: UpstreamConnection) -> None:
         if connection.open:

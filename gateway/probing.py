@@ -75,7 +75,8 @@ class Prober:
         try:
             async with asyncio.timeout(within_s):
                 if self._session is not None and endpoint.probe_url:
-                    async with self._session.get(endpoint.probe_url, allow_redirects=False):
+                    trust = self._path.config.trust
+                    async with self._session.get(endpoint.probe_url, allow_redirects=False, ssl=trust.context):
                         return ""
                 sock = await self._dialer.dial(endpoint)
         except TimeoutError:

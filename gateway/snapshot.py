@@ -48,9 +48,19 @@ class Endpoint:
     weight: int = WEIGHT
     leaving: bool = False
     """It is about to end: sessions do not stay either."""
+    secure: bool = False
+    """It is called with TLS."""
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.secure else 'http'}://{self.authority.decode()}"
 
     def same_process(self, other: Endpoint) -> bool:
-        return (self.gen, self.host, self.ip, self.port) == (other.gen, other.host, other.ip, other.port)
+        return self._place == other._place
+
+    @property
+    def _place(self) -> tuple[int, str, str, int, bool]:
+        return self.gen, self.host, self.ip, self.port, self.secure
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +143,8 @@ EMPTY = Snapshot(MappingProxyType({}), MappingProxyType({}), MappingProxyType({}
 
 
 def callable_here(instance: Instance) -> bool:
-    """In a way this gateway can: plain HTTP, a name that is one."""
-    return not instance.secure and bool(_names(instance)) and 0 < instance.port < 65536
+    """It has a name that is one, and a port."""
+    return bool(_names(instance)) and 0 < instance.port < 65536
 
 
 def usable(instance: Instance) -> bool:
@@ -160,16 +170,18 @@ def endpoint_of(instance: Instance) -> Endpoint:
         authority=authorities[0],
         authorities=authorities,
         path_name=place.encode(),
-        probe_url=instance.health_check_url if _on_itself(instance.health_check_url, authorities) else "",
+        probe_url=instance.health_check_url if _on_itself(instance, authorities) else "",
         lpar=instance.lpar or "",
         weight=_weight(instance.metadata.get("plexmesh.weight", "")) or WEIGHT,
         leaving=instance.metadata.get("plexmesh.leaving", "") == "true",
+        secure=instance.secure,
     )
 
 
-def _on_itself(url: str, authorities: tuple[bytes, ...]) -> bool:
-    scheme, _, rest = url.partition("://")
-    return scheme == "http" and rest.partition("/")[0].lower().encode("utf-8", "replace") in authorities
+def _on_itself(instance: Instance, authorities: tuple[bytes, ...]) -> bool:
+    scheme, _, rest = instance.health_check_url.partition("://")
+    place = rest.partition("/")[0].lower().encode("utf-8", "replace")
+    return scheme == ("https" if instance.secure else "http") and place in authorities
 
 
 def _weight(text: str) -> int:
@@ -191,7 +203,7 @@ def upstream_of(service: str, instances: Mapping[str, Instance], policies: Polic
     if policy.external_url and endpoints:
         endpoints = external_endpoints(service, policy.external_url, endpoints[0])
         if not endpoints:
-            more += (f"apiml.service.externalUrl: {policy.external_url} can only be called with TLS",)
+            more += (f"apiml.service.externalUrl: {policy.external_url} names nobody who can be called",)
     return Upstream(
         service,
         routes,
@@ -211,19 +223,20 @@ def _weight_faults(instances: Sequence[Instance]) -> list[str]:
 
 
 def external_endpoints(service: str, url: str, like: Endpoint) -> tuple[Endpoint, ...]:
-    """The one that is called in place of a service's instances; none where that needs TLS."""
+    """The one that is called in place of a service's instances; none where the URL is none."""
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or 80
+        host, secure = parts.hostname or "", parts.scheme == "https"
+        port = parts.port or (443 if secure else 80)
     except ValueError:
         return ()
-    if parts.scheme != "http" or not NAME.match(host):
+    if parts.scheme not in ("http", "https") or not NAME.match(host):
         return ()
     authority = f"{_bracketed(host)}:{port}".encode()
     return (
         Endpoint(
             f"{service}/{url}", service, like.gen, "", host, "", port, authority, (authority,),
-            f"outside/{service}:{port}".encode(),
+            f"outside/{service}:{port}".encode(), secure=secure,
         ),
     )  # fmt: skip
 

@@ -78,10 +78,13 @@ class UpstreamConnection(asyncio.Protocol):
         if self._transport is not None:
             self.pool.outbox.put(self._transport, data)
 
-    def write_eof(self) -> None:
-        if self._transport is not None:
-            self.pool.outbox.flush()
-            self._transport.write_eof()
+    def write_eof(self) -> bool:
+        """False: its end cannot be told alone (TLS)."""
+        if self._transport is None or not self._transport.can_write_eof():
+            return False
+        self.pool.outbox.flush()
+        self._transport.write_eof()
+        return True
 
     def pause(self) -> None:
         self._paused = True
@@ -157,7 +160,7 @@ class UpstreamConnection(asyncio.Protocol):
         if exchange is None:
             self.pool.forget(self)
             return False
-        return exchange.tunnelled and exchange.upstream_eof()
+        return exchange.tunnelled and exchange.upstream_eof() and not self.pool.endpoint.secure
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None

@@ -129,4 +129,4 @@ def _judged(snapshot: Snapshot, report: Report, instance: Instance) -> tuple[str
     if instance.service.encode() not in snapshot.upstreams:  # nobody probes what nobody calls
         owner = snapshot.owners.get(instance.owner, "alive")
         return ("fine", "") if owner == "alive" else ("silent", f"its discovery node is {owner}")
-    return "not a candidate", "it can only be called with TLS" if instance.secure else "it has no usable address"
+    return "not a candidate", "it has no usable address"

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from launcher import lock, place
+from launcher.certs_command import certs_group
 from launcher.config_command import config_group
 from launcher.drill_command import drill_command
 from launcher.options import compose_option, config_option, data_option, gateway_option
@@ -67,6 +68,7 @@ def cli() -> None:
 
 cli.add_command(drill_command)
 cli.add_command(config_group)
+cli.add_command(certs_group)
 
 
 @cli.command()

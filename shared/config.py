@@ -32,6 +32,8 @@ import yaml
 
 from shared import plexfile
 from shared.errors import ConfigError, nearest
+from shared.tls import Trust, Verify
+from shared.tls import trust as trust_of
 
 Address = NewType("Address", str)
 """An IP address, as `ipaddress` spells it."""
@@ -62,6 +64,13 @@ class ServiceConfig:
     behaviour: Literal["plexmesh", "zowe"] = setting("plexmesh", "zowe: a model of what Zowe documents, for drills")
     speed: float = setting(1.0, "how many times faster the timers of that model run")
     without_guards: tuple[str, ...] = setting((), "guards left out sysplex-wide, for drills (plexmesh.without)")
+    certificate_authorities: tuple[Path, ...] = setting((), "PEM of whom to believe; default: the machine's own")
+    verify_certificates: Verify = setting("STRICT", "NONSTRICT: names are not checked; DISABLED: nothing is")
+
+    @property
+    def trust(self) -> Trust:
+        """For calls of others' services. Raises ConfigError."""
+        return trust_of(self.certificate_authorities, self.verify_certificates)
 
     @property
     def lease_s(self) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
@@ -202,16 +203,17 @@ class Caller:
 class RawInstance:
     """A server whose behaviour is a coroutine over bytes; `heads` are the requests it got, as they came."""
 
-    def __init__(self, host: str, port: int, behave: Behave) -> None:
+    def __init__(self, host: str, port: int, behave: Behave, tls: ssl.SSLContext | None = None) -> None:
         self.host, self.port = host, port
         self.behave = behave
+        self.tls = tls
         self.heads: list[bytes] = []
         self.connections = 0
         self._server: asyncio.Server | None = None
         self._callers: dict[Caller, asyncio.Task[object]] = {}
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, self.host, self.port, limit=1 << 20)
+        self._server = await asyncio.start_server(self._serve, self.host, self.port, limit=1 << 20, ssl=self.tls)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         caller = Caller(self, reader, writer)

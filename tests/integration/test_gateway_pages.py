@@ -68,15 +68,15 @@ async def test_the_sysplex_as_this_gateway_sees_it() -> None:
 @on_uvloop
 async def test_why_an_instance_is_skipped() -> None:
     async with a_gateway() as rig:
-        rig.discovery.put(an_instance("orders", 9000, INSTANCES[0]), an_instance("tls", 9443, secure=True))
+        rig.discovery.put(an_instance("orders", 9000, INSTANCES[0]), an_instance("odd", 9443, "a b"))
         await until(lambda: len(rig.gateway.path.snapshot.instances) == 2)
         assert (await rig.get("/orders/api/v1")).status == 503
         data = await get_json(rig, "/gateway/v1/upstreams")
-        orders, tls = data["upstreams"]  # type: ignore[misc]
+        odd, orders = data["upstreams"]  # type: ignore[misc]
         assert orders["routes"][0] == {"gatewayUrl": "api/v1", "serviceUrl": "/"}
         assert orders["instances"][0]["view"] == "UNREACHABLE"
         assert orders["instances"][0]["why"] == f"{INSTANCES[0]}:9000: connection refused"
-        assert tls["instances"][0]["why"] == "it can only be called with TLS"
+        assert odd["instances"][0]["why"] == "it has no usable address"
 
 
 @on_uvloop

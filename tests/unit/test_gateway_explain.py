@@ -326,7 +326,7 @@ def test_what_an_instance_is_asked_for_keeps_the_query() -> None:
 
 
 def test_no_instance_that_can_be_called() -> None:
-    found = asked("/orders/api/v1", a_snapshot(TWO, an_instance("orders", 9443, secure=True)))
+    found = asked("/orders/api/v1", a_snapshot(TWO, an_instance("orders", 9443, "no host", secure=True)))
     assert ends(found) == (503, "ZWEAG510E", [])
     assert found.request is None
     assert found.instances is not None

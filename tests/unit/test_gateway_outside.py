@@ -65,7 +65,7 @@ def billing(**more: Any) -> dict[Any, Any]:
     return {"billing": {"urls": [URL]} | more}
 
 
-URLS = "billing.urls: expected http://host:port, got "
+URLS = "billing.urls: expected http://host:port or https://host:port, got "
 
 REFUSED: list[tuple[dict[Any, Any], str]] = [
     ({"billing": URL}, "billing: expected urls and routes"),
@@ -83,7 +83,7 @@ REFUSED: list[tuple[dict[Any, Any], str]] = [
     *[
         (billing(urls=[URL, url]), URLS + repr(url))
         for url in (
-            "10.0.0.7:8080", "https://10.0.0.7", "ftp://10.0.0.7", "http://", "http://10.0.0.7:99999",
+            "10.0.0.7:8080", "ftp://10.0.0.7", "http://", "http://10.0.0.7:99999",
             "http://10.0.0.7:x", "http://10.0.0.7/path", "http://10.0.0.7?a=b", "http://10.0.0.7#top",
             "http://joe:secret@10.0.0.7", "http://a b", "http://a\r\nX: 1", "http://[::1", "http://[abc]/",
             "http://a\u2100b", "", 7, None, {"url": URL},

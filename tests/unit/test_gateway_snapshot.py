@@ -140,7 +140,7 @@ def test_only_up_instances_are_candidates_and_all_are_known() -> None:
     down = an_instance(host="127.0.40.3", status="DOWN")
     tls = an_instance(host="127.0.40.4", secure=True)
     upstream = folded(A, down, tls).snapshot.upstreams[b"orders"]
-    assert [each.key for each in upstream.endpoints] == [A.key]
+    assert [(each.key, each.secure) for each in upstream.endpoints] == [(A.key, False), (tls.key, True)]
     assert upstream.known == 3
 
 

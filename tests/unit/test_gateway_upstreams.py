@@ -102,11 +102,15 @@ def test_a_service_can_be_called_at_another_url() -> None:
     assert endpoint.key in shown(one, two).endpoints
 
 
-def test_where_that_needs_tls_nobody_can_be_called_and_it_says_so() -> None:
-    found = upstream(an_instance(metadata={EXTERNAL: "https://proxy.example"}))
-    assert found.endpoints == ()
-    assert found.known == 1
-    assert found.faults == (f"{EXTERNAL}: https://proxy.example can only be called with TLS",)
+def test_one_with_tls_is_called_with_tls() -> None:
+    (endpoint,) = upstream(an_instance(metadata={EXTERNAL: "https://proxy.example"})).endpoints
+    assert (endpoint.secure, endpoint.port, endpoint.url) == (True, 443, "https://proxy.example:443")
+
+
+def test_where_the_url_is_none_nobody_can_be_called_and_it_says_so() -> None:
+    found = upstream(an_instance(metadata={EXTERNAL: "http://[::1"}))
+    assert (found.endpoints, found.known) == ((), 1)
+    assert found.faults == (f"{EXTERNAL}: http://[::1 names nobody who can be called",)
 
 
 def test_without_an_instance_that_is_up_it_is_not_called_there_either() -> None:
@@ -167,7 +171,8 @@ def test_all_gateways_of_a_domain_are_called_those_that_are_up() -> None:
 def test_a_domain_is_called_below_the_url_it_is_known_by() -> None:
     gateways = [a_gateway("apiml2", number, url="http://dvipa.example:7554") for number in (1, 2)]
     assert authorities(shown(*gateways).upstreams[b"apiml2"]) == [b"dvipa.example:7554"]
-    assert shown(a_gateway("apiml2", url="https://dvipa.example")).upstreams[b"apiml2"].endpoints == ()
+    (secure,) = shown(a_gateway("apiml2", url="https://dvipa.example")).upstreams[b"apiml2"].endpoints
+    assert secure.url == "https://dvipa.example:443"
 
 
 NO_DOMAINS = [
@@ -226,9 +231,8 @@ def test_others_that_are_not_up_do_not_drain(status: str) -> None:
 
 
 def test_what_cannot_be_called_does_not_drain() -> None:
-    tls = an_instance(host="127.0.40.2", status="OUT_OF_SERVICE", secure=True)
     evil = an_instance(host="127.0.40.3\r\n", status="OUT_OF_SERVICE")
-    assert not shown(ORDERS, tls, evil).drained
+    assert not shown(ORDERS, evil).drained
 
 
 def test_one_that_is_about_to_end_says_so() -> None:

@@ -1,0 +1,131 @@
+"""What is in the certificates, and how they lie in their folder."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.x509 import ExtendedKeyUsage
+from cryptography.x509.oid import ExtendedKeyUsageOID as Use
+
+from launcher import certs
+from launcher.certificate_files import Certificates
+from shared import plexfile
+from shared.errors import BadInput, ConfigError, Conflict
+
+NOW = datetime.datetime(2026, 11, 26, tzinfo=datetime.UTC)
+
+FILE = """
+haInstances: {LPAR1: {hostname: 127.0.1.1}, LPAR2: {hostname: host2.test}}
+zowe: {externalDomains: [plex.test]}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> plexfile.Plexfile:
+    path = tmp_path / "plexmesh.yaml"
+    path.write_text(FILE)
+    return plexfile.read(path)
+
+
+@pytest.fixture
+def made(tmp_path: Path, file: plexfile.Plexfile) -> Certificates:
+    found = Certificates(tmp_path)
+    found.init(file, ["extra.test"], NOW)
+    return found
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_each_lpar_has_one_with_the_names_it_is_called_by(made: Certificates) -> None:
+    shown = {each.file: each for each in made.show()}
+    assert set(shown) == {"ca.pem", "LPAR1.pem", "LPAR2.pem"}
+    assert shown["LPAR1.pem"].subject == "CN=LPAR1,OU=plexmesh LPAR,O=PLEX1"
+    assert shown["LPAR1.pem"].places == ["lpar1", "localhost", "plex.test", "extra.test", "127.0.1.1", "127.0.0.1"]
+    assert "host2.test" in shown["LPAR2.pem"].places
+    assert shown["ca.pem"].subject == "CN=PLEX1 authority,O=PLEX1"
+    assert shown["LPAR1.pem"].until - NOW == datetime.timedelta(days=certs.DAYS)
+
+
+def test_keys_are_for_their_owner_only(made: Certificates) -> None:
+    assert mode(made.folder) == 0o700
+    assert {mode(path) for path in made.folder.glob("*.key")} == {0o600}
+    assert not list(made.folder.glob(".new-*"))
+
+
+def test_what_is_there_is_kept_unless_it_is_to_be_made_anew(made: Certificates, file: plexfile.Plexfile) -> None:
+    before = {path.name: path.read_bytes() for path in made.folder.iterdir()}
+    assert made.init(file, [], NOW) == []
+    assert {path.name for path in made.init(file, [], NOW, anew=True)} == {
+        "LPAR1.key", "LPAR1.pem", "LPAR2.key", "LPAR2.pem",
+    }  # fmt: skip
+    changed = {path.name for path in made.folder.iterdir() if path.read_bytes() != before[path.name]}
+    assert changed == {"LPAR1.key", "LPAR1.pem", "LPAR2.key", "LPAR2.pem"}, "the authority stays"
+
+
+def test_a_clients_certificate_is_no_servers_and_comes_as_one_file_too(made: Certificates) -> None:
+    names = [path.name for path in made.issue("orders", "secret", NOW)]
+    assert names == ["orders.key", "orders.pem", "orders.p12"]
+    key, certificate, others = pkcs12.load_key_and_certificates((made.folder / "orders.p12").read_bytes(), b"secret")
+    assert key is not None
+    assert certificate is not None
+    assert certificate.subject.rfc4514_string() == "CN=orders,OU=plexmesh client,O=PLEX1"
+    assert list(certificate.extensions.get_extension_for_class(ExtendedKeyUsage).value) == [Use.CLIENT_AUTH]
+    assert len(others) == 1
+    with pytest.raises(Conflict, match=r"orders\.pem is there already"):
+        made.issue("orders", "secret", NOW)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../x", ".hidden", "ca", "CA", "a b"])
+def test_names_that_are_no_file_names_are_refused(made: Certificates, name: str) -> None:
+    with pytest.raises((BadInput, Conflict)):
+        made.issue(name, "secret", NOW)
+
+
+def test_without_the_authoritys_key_nothing_is_issued(made: Certificates, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"ca\.pem: not there; .*plexmesh certs init"):
+        Certificates(tmp_path / "elsewhere").issue("x", "secret", NOW)
+    (made.folder / "ca.key").write_bytes((made.folder / "LPAR1.key").read_bytes())
+    with pytest.raises(ConfigError, match="its key is another one's"):
+        made.issue("x", "secret", NOW)
+
+
+def test_one_that_is_worn_out_is_told(made: Certificates) -> None:
+    (lpar, *_) = [each for each in made.show() if each.file == "LPAR1.pem"]
+    day = datetime.timedelta(days=1)
+    assert lpar.warning(NOW) == ""
+    assert lpar.warning(lpar.until - 12 * day) == "expires in 12 days"
+    assert lpar.warning(lpar.until) == f"expired on {lpar.until:%Y-%m-%d}"
+
+
+def test_one_does_not_outlive_its_authority() -> None:
+    authority = certs.new_authority("PLEX1", NOW - datetime.timedelta(days=certs.AUTHORITY_DAYS - 10))
+    assert (certs.client_certificate(authority, "x", NOW).certificate.not_valid_after_utc - NOW).days <= 10
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is missing")
+@pytest.mark.parametrize(("name", "purpose"), [("LPAR1", "sslserver"), ("LPAR1", "sslclient"), ("orders", "sslclient")])
+def test_openssl_agrees(made: Certificates, name: str, purpose: str) -> None:
+    made.issue("orders", "secret", NOW)
+    at = int(NOW.timestamp())
+    order = [
+        "openssl",
+        "verify",
+        "-x509_strict",
+        "-attime",
+        str(at),
+        "-purpose",
+        purpose,
+        "-CAfile",
+        "ca.pem",
+        f"{name}.pem",
+    ]
+    done = subprocess.run(order, cwd=made.folder, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"{name}.pem: OK\n"), done.stderr
