@@ -65,6 +65,11 @@ def _sysplex(file: Plexfile, lpar: str, data: Path) -> Iterator[Value]:
     for name, default in (("behaviour", "plexmesh"), ("speed", 1), ("without", ()), ("distributor", "distribute")):
         if getattr(file, name) != default:
             yield Value(f"plexmesh.{name}", getattr(file, name), _origin(file, f"plexmesh.{name}"))
+    if file.authorities:
+        place = "plexmesh.certificateAuthorities"
+        yield Value(place, list(map(str, file.authorities)), _origin(file, place))
+    if file.verify != "STRICT":
+        yield Value("zowe.verifyCertificates", file.verify, _origin(file, "zowe.verifyCertificates"))
     yield Value("vipa", file.vipa, "derived from zowe.externalDomains[0] and zowe.externalPort")
     made = "made by up --lpars" if entry.made else _origin(file, f"haInstances.{lpar}.hostname", lpar)
     yield Value("haInstance.hostname", entry.hostname, made)

@@ -64,7 +64,9 @@ class ServiceConfig:
     behaviour: Literal["plexmesh", "zowe"] = setting("plexmesh", "zowe: a model of what Zowe documents, for drills")
     speed: float = setting(1.0, "how many times faster the timers of that model run")
     without_guards: tuple[str, ...] = setting((), "guards left out sysplex-wide, for drills (plexmesh.without)")
-    certificate_authorities: tuple[Path, ...] = setting((), "PEM of whom to believe; default: the machine's own")
+    certificate_authorities: tuple[Path, ...] = setting(
+        (), "PEM files of whose certificates to believe when a service is called with TLS; default: the machine's own"
+    )
     verify_certificates: Verify = setting("STRICT", "NONSTRICT: names are not checked; DISABLED: nothing is")
 
     @property
@@ -118,6 +120,8 @@ def load(cls: type[C], service: str, argv: Sequence[str] | None = None, environ:
     if "lpar" in values:
         values["lpar"] = values["lpar"].upper()  # names of LPARs are case-insensitive, and shown like this
     config = cls(**values)
+    if config.certificate_authorities:
+        _ = config.trust  # raises where they are not there, or none
     if shown:
         print(_shown(config, found))  # noqa: T201
         raise SystemExit(0)
@@ -162,6 +166,8 @@ def _from_place(file: plexfile.Plexfile, lpar: str) -> dict[str, Found]:
         "behaviour": file.behaviour,
         "speed": file.speed,
         "without_guards": file.without,
+        "verify_certificates": file.verify,
+        "certificate_authorities": file.authorities,
     }
     if found is not None:
         place |= {"host": found.hostname, "discovery": file.discovery_urls(found.id)}

@@ -5,7 +5,8 @@
                    a name of yours: {command, port, routes, enabled, launcher}}
     haInstances:  {LPAR1: {hostname, sysname, components and zowe: {…merged over the base…}}}
     plexmesh:     {sysplex, address: where `plexmesh up` itself answers, distributor,
-                   behaviour, speed, without: what a drill compares with}
+                   behaviour, speed, without: what a drill compares with,
+                   certificateAuthorities: whose certificates are believed, with zowe.verifyCertificates}
 
 Merging is Zowe's: maps deeply, lists replaced whole; then templates are resolved (`shared.template`), for each LPAR by
 itself. Keys of Zowe's schema that mean nothing here are collected in `ignored` (one warning lists them); keys of
@@ -38,12 +39,15 @@ ALIASES = {"caching-service": "caching"}
 
 KNOWN = {
     "": ("zowe", "components", "haInstances", "plexmesh"),
-    "zowe": ("externalDomains", "externalPort", "environments", "launcher", "sysMessages"),
+    "zowe": ("externalDomains", "externalPort", "environments", "launcher", "sysMessages", "verifyCertificates"),
     "zowe.launcher": ("restartIntervals", "minUptime", "hungAfter"),
-    "plexmesh": ("sysplex", "address", "behaviour", "speed", "without", "distributor"),
-}
+    "plexmesh": (
+        "sysplex", "address", "behaviour", "speed", "without", "distributor", "certificateAuthorities",
+    ),
+}  # fmt: skip
 
 BEHAVIOURS = ("plexmesh", "zowe")
+VERIFY = ("STRICT", "NONSTRICT", "DISABLED")
 DISTRIBUTORS = ("distribute", "hot-standby")
 
 LAUNCHER_KEYS = (*KNOWN["zowe.launcher"], "after", "live")
@@ -64,7 +68,7 @@ NOT_APPLICABLE = {
     "zowe": (
         "setup", "runtimeDirectory", "logDirectory", "workspaceDirectory", "extensionDirectory", "job", "network",
         "rbacProfileIdentifier", "cookieIdentifier", "launchScript", "useConfigmgr", "configmgr", "certificate",
-        "verifyCertificates", "extensionRegistry",
+        "extensionRegistry",
     ),
     "zowe.launcher": ("shareAs",),
     "components": (
@@ -129,6 +133,10 @@ class Plexfile:
     """Guards that are switched off, sysplex-wide."""
     distributor: str = "distribute"
     """Who serves the sysplex address: every gateway, or one at a time (`hot-standby`)."""
+    verify: str = "STRICT"
+    """How the certificates of services are checked (`shared.tls`)."""
+    authorities: tuple[Path, ...] = ()
+    """PEM files of those whose certificates are believed; none: as the machine does."""
 
     def component(self, name: str, lpar: str) -> dict[str, Any]:
         """A component's section as that LPAR sees it; empty when the file says nothing about it."""
@@ -217,6 +225,8 @@ def parse(tree: object, path: Path) -> Plexfile:
         speed=checked.speed(plex.get("speed", 1), behaviour, "plexmesh.speed"),
         without=checked.guards(plex.get("without"), "plexmesh.without"),
         distributor=checked.choice(plex.get("distributor", "distribute"), DISTRIBUTORS, "plexmesh.distributor"),
+        verify=checked.choice(zowe.get("verifyCertificates", "STRICT"), VERIFY, "zowe.verifyCertificates"),
+        authorities=checked.paths(plex.get("certificateAuthorities"), "plexmesh.certificateAuthorities"),
     )
 
 
@@ -439,6 +449,10 @@ class _Checked:
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
             raise self.fail(place, f"expected a list of names, got {value!r}")
         return value
+
+    def paths(self, value: object, place: str) -> tuple[Path, ...]:
+        """They begin at the file's folder."""
+        return tuple(self.path.parent / each for each in self.strings(value, place))
 
     def choice(self, value: object, known: tuple[str, ...], place: str) -> str:
         if value not in known:

@@ -11,6 +11,7 @@ import pytest
 from shared import plexfile
 from shared.config import ServiceConfig, bind_of, camel, load, setting, snake
 from shared.errors import ConfigError
+from tests.certificates import a_drawer
 
 FILE = """
 components:
@@ -194,3 +195,32 @@ def test_off_is_a_word_although_yaml_reads_it_as_false(tmp_path: Path) -> None:
 
 def test_a_word_that_is_none_of_the_choices_is_answered_with_them() -> None:
     assert "expected one of off, auto (the value is 'red')" in refusal(PLEXMESH_GATEWAY_COLOR="red")
+
+
+def test_whose_certificates_are_believed_is_said_once_for_all(tmp_path: Path) -> None:
+    drawer = a_drawer(tmp_path / "certificates")
+    file = tmp_path / "plexmesh.yaml"
+    believed = "plexmesh: {certificateAuthorities: [certificates/ca.pem]}"
+    file.write_text(f"zowe: {{verifyCertificates: NONSTRICT}}\n{believed}\n")
+    config = load(GatewayConfig, "gateway", ["--config", str(file)], {})
+    assert (config.verify_certificates, config.certificate_authorities) == ("NONSTRICT", (drawer.folder / "ca.pem",))
+    assert not config.trust.context.check_hostname
+    environ = {"PLEXMESH_VERIFY_CERTIFICATES": "STRICT"}
+    assert load(GatewayConfig, "gateway", ["--config", str(file)], environ).verify_certificates == "STRICT"
+
+
+@pytest.mark.parametrize(
+    ("yaml", "says"),
+    [
+        ("zowe: {verifyCertificates: ALWAYS}", "zowe.verifyCertificates: expected STRICT or NONSTRICT or DISABLED"),
+        ("plexmesh: {certificateAuthorities: ca.pem}", "plexmesh.certificateAuthorities: expected a list of names"),
+        ("plexmesh: {certificateAuthorities: [nothing.pem]}", "nothing.pem: No such file"),
+        ("plexmesh: {certificateAuthorities: [plexmesh.yaml]}", "plexmesh.yaml: cannot be used"),
+    ],
+)
+def test_what_is_no_authority_is_named(yaml: str, says: str, tmp_path: Path) -> None:
+    file = tmp_path / "plexmesh.yaml"
+    file.write_text(yaml)
+    with pytest.raises(ConfigError) as caught:
+        load(GatewayConfig, "gateway", ["--config", str(file)], {})
+    assert says in str(caught.value)
