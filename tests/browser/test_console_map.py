@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.fake_console import FakeConsole, line
 from tests.browser.fake_document import USERS, instance, key, sysplex, the_service
+from tests.integration.launcher_rig import poll
 
 KEY = key(USERS, "LPAR2")
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(1)</script>'
@@ -231,7 +232,8 @@ def test_everybody_can_read_it(page: Page, fake: FakeConsole, scheme: Any) -> No
 
 def test_it_weighs_little(page: Page, fake: FakeConsole) -> None:
     look(page, fake)
-    page.wait_for_function("performance.getEntriesByName(origin + '/static/lab.js').length")  # all views are loaded
+    last = "performance.getEntriesByName(origin + '/static/lab.js').length"
+    poll("all views are loaded", lambda: page.evaluate(last))  # the page's own polling is what its policy forbids
     sizes = page.evaluate(
         "performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation'))"
         ".map((each) => [each.name, each.transferSize])"

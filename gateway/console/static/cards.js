@@ -3,6 +3,7 @@
 //     {key, kind, rect, href, label, tone, state, name, end, lines: [{text} or {figure}, tone], drum}
 
 import { count, rate } from "./format.js";
+import { wrapped } from "./lettering.js";
 import { BOXED, drumPath, marksOf } from "./layout.js";
 import { gatewayLines, OUTSIDE } from "./picture.js";
 import { to } from "./routes.js";
@@ -42,35 +43,40 @@ function head({ id, title, lpar }, { columns }) {
 }
 
 function parts({ id, parts }, { columns }, { serving }) {
-  const places = columns.get(id).parts;
+  const { parts: places } = columns.get(id);
   if (id === OUTSIDE) return [];
-  const make = (name, href, lines, rest = {}) => {
+  const part = (name, href, lines, { told = "", end = "" } = {}) => {
     const { tone, state, text } = parts[name];
-    const told = lines.map(({ text, figure }) => text ?? figure);
-    return card(`${id} ${name}`, "part", places[name], { href, tone, state, name, lines, label: [`${name} of ${id}: ${text}`, ...told.filter((each) => each !== text)].join(", "), ...rest });
+    const label = [`${name} of ${id}: ${text}`, told].filter(Boolean).join(", ");
+    return card(`${id} ${name}`, "part", places[name], { href, tone, state, name, lines, label, end });
   };
+  const caching = explained(parts.caching, places.caching, 0);
+  const launcher = parts.launcher.state === "ready" ? "" : words(parts.launcher.state);
   return [
-    gateway(id, parts.gateway, serving, make),
-    make("caching", "/console/cache", [{ text: parts.caching.text }]),
-    make("launcher", "/console/lab", [], { end: parts.launcher.state === "ready" ? "" : words(parts.launcher.state) }),
-    discovery(id, parts.discovery, make),
+    gateway(id, parts.gateway, places.gateway, serving, part),
+    part("caching", "/console/cache", caching),
+    part("launcher", "/console/lab", [], { end: launcher }),
+    discovery(id, parts.discovery, part),
   ];
 }
 
-function gateway(id, part, serving, make) {
-  const [first, second] = gatewayLines(part);
-  const lines = part.tone === "good" ? [{ figure: first }, { figure: second, tone: part.errorsPerS ? "bad" : "" }] : [{ text: part.text }, { figure: part.perS === null ? "" : second }];
-  const [one] = part.instances;
-  const href = one ? to("services", "gateway", one.key) : to("services", "gateway");
-  return make("gateway", href, lines, { name: id === serving ? "gateway, serves this page" : "gateway" });
+function gateway(id, found, place, serving, part) {
+  const { tone, errorsPerS, follows, instances } = found;
+  const [first, second] = gatewayLines(found);
+  const figures = [{ figure: first }, { figure: second, tone: errorsPerS ? "bad" : "" }];
+  const follower = follows ? `follows ${follows}` : "";
+  const told = [tone === "good" ? `${first}, ${second}` : "", follower && `${follower}'s registry`, id === serving ? "serves this page" : ""];
+  return part("gateway", to("services", "gateway", ...instances.slice(0, 1).map(({ key }) => key)), tone === "good" ? figures : explained(found, place, 0), {
+    told: told.filter(Boolean).join(", "), end: id === serving ? "serves you" : follower,
+  });
 }
 
-function discovery(id, part, make) {
-  const views = Object.entries(part.peers).filter(([, state]) => state !== "alive");
-  const sees = views.length ? views.map(([peer, state]) => `sees ${peer} ${words(state)}`).join(", ") : "";
-  const knows = part.instancesKnown === null ? "" : count(part.instancesKnown, "instance");
-  const text = part.tone === "good" ? [sees, knows].filter(Boolean).join(" · ") || part.text : part.text;
-  return make("discovery", `/console/events?lpar=${encodeURIComponent(id)}`, [{ text, tone: sees && part.tone === "good" ? worst(views.map(([, state]) => tone(state))) : "" }]);
+function discovery(id, { tone: own, text, peers, instancesKnown }, part) {
+  const views = Object.entries(peers).filter(([, state]) => state !== "alive");
+  const sees = views.map(([peer, state]) => `sees ${peer} ${words(state)}`).join(", ");
+  const told = [sees, instancesKnown === null ? "" : count(instancesKnown, "instance")].filter(Boolean).join(" · ");
+  const line = own === "good" ? { text: told || text, tone: sees ? worst(views.map(([, state]) => tone(state))) : "" } : { text };
+  return part("discovery", `/console/events?lpar=${encodeURIComponent(id)}`, [line], { told: own === "good" ? told : "" });
 }
 
 function boxes({ id, boxes }, { columns }) {
@@ -80,10 +86,20 @@ function boxes({ id, boxes }, { columns }) {
     card(`${id} service ${box.name}`, "service", places.get(box.name), {
       href: box.instances.length === 1 ? to("services", box.name, box.instances[0].key) : to("services", box.name),
       label: `${box.name} ${where}: ${box.text}, ${rate(box.perS)}`,
-      tone: box.tone, state: box.text.replace(/\d+ in flight/, ""), name: box.name, end: box.perS ? rate(box.perS) : "", lines: [{ text: box.text, tone: box.tone === "good" ? "" : box.tone }],
+      tone: box.tone,
+      state: box.text.replace(/\d+ in flight/, ""),
+      name: box.name,
+      end: box.perS ? rate(box.perS) : "",
+      lines: explained(box, places.get(box.name), marksOf(box.instances.length)),
     }),
   );
   return more ? [...cards, rest(id, boxes.slice(BOXED), more)] : cards;
+}
+
+/** Why it is as it is, in as many lines as fit below the name. */
+function explained({ text, tone }, { width, height }, marks) {
+  const room = Math.max(Math.floor((height - (marks ? 28 : 0) - 26) / 16), 1);
+  return wrapped(text, width - 22, 12, room).map((line) => ({ text: line, tone: tone === "good" ? "" : tone }));
 }
 
 function rest(id, hidden, rect) {

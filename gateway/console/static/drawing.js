@@ -3,10 +3,12 @@
 
 import { cardsOf, marksIn } from "./cards.js";
 import { keyed, put, svg } from "./dom.js";
+import { fitted, wide } from "./lettering.js";
 import { linesOf, peersIn } from "./lines.js";
 import { SHAPES } from "./tones.js";
 
 const LAYERS = ["frames", "ghosts", "lines", "peers", "cards", "marks", "labels"];
+const CROWDED = 5; // columns; with more of them the lines that are as they should be are faint
 const MUTE = ["frames", "lines", "peers", "labels"];
 
 export class Drawing {
@@ -33,7 +35,7 @@ export class Drawing {
   }
 
   #place({ width, height, columns }) {
-    put(this.element, { width, height, viewBox: `0 0 ${width} ${height}` });
+    put(this.element, { class: columns.size > CROWDED ? "map crowded" : "map", width, height, viewBox: `0 0 ${width} ${height}` });
     const { frames, ghosts } = this.#layers;
     const all = [...columns].map(([key, each]) => ({ key, ...each }));
     keyed(frames, all, byKey, () => svg("rect", { rx: 10 }), (element, { frame, ghosts: inside }) => put(element, { ...frame, class: inside.length ? "frame" : "frame outside" }));
@@ -58,12 +60,13 @@ function card({ kind }) {
   const box = svg("svg", {}, svg("rect", { class: "ground", rx: 6 }));
   if (kind === "drum") box.replaceChildren(svg("path", { class: "ground" }), svg("path", { class: "rim" }));
   box.append(svg("path", { class: "shape", "fill-rule": "evenodd" }), svg("text", { class: "name" }), svg("text", { class: "end", "text-anchor": "end" }));
-  return svg("a", {}, box);
+  return svg("a", {}, svg("title"), box);
 }
 
 function putCard(element, { kind, rect, href, label, tone, state, name, end, lines, drum }, figures) {
-  const box = element.firstChild;
+  const [hint, box] = element.children;
   const { x, y, width, height } = rect;
+  put(hint, { text: label });
   const inset = kind === "drum" ? { left: 26, top: 24 } : { left: 11, top: 0 };
   put(box, { x, y, width, height });
   if (drum) {
@@ -72,7 +75,7 @@ function putCard(element, { kind, rect, href, label, tone, state, name, end, lin
   } else put(box.children[0], { x: 1, y: 1, width: width - 2, height: height - 2 });
   const [shape, title, right] = [...box.children].slice(drum ? 2 : 1);
   put(shape, { d: tone ? SHAPES[tone] : null, transform: `translate(${inset.left} ${inset.top + 10})` });
-  put(title, { x: inset.left + (tone ? 19 : 0), y: inset.top + 21, text: fitted(name, width - inset.left - (tone ? 30 : 11) - (end ? 66 : 0), 14) });
+  put(title, { x: inset.left + (tone ? 19 : 0), y: inset.top + 21, text: fitted(name, width - inset.left - (tone ? 28 : 10) - wide(end, 12), 14) });
   if (figures) put(right, { x: width - inset.left, y: inset.top + 21, text: end });
   putTexts(box, lines, drum ? 5 : 4, { ...inset, width }, figures);
   const before = element.getAttribute("data-state");
@@ -122,9 +125,3 @@ const putLine = (element, { d, look, width }) => put(element, { d, class: look, 
 
 const label = () => svg("text", { "text-anchor": "end" });
 const putLabel = (element, { at, text, look }) => put(element, { x: at.x, y: at.y, text, class: look.includes("left-out") ? "tone-bad" : null });
-
-/** As much of a text as fits into so many pixels, by the width of an average letter. */
-export function fitted(text, width, size) {
-  const most = Math.max(Math.floor(width / (size * 0.54)), 1);
-  return text.length <= most ? text : `${text.slice(0, Math.max(most - 1, 1))}…`;
-}

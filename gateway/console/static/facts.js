@@ -64,4 +64,4 @@ function inColumn({ id, title, lpar, parts, boxes }) {
 }
 
 const flowText = ({ flows }) =>
-  [...flows].filter(([, flow]) => flow?.perS || flow?.leftOut).map(([from, flow]) => (flow.leftOut ? `${from} leaves it out` : `${rate(flow.perS)} from ${from}`)).join(", ");
+  [...flows].filter(([, flow]) => flow.perS || flow.leftOut).map(([from, flow]) => (flow.leftOut ? `${from} leaves it out` : `${rate(flow.perS)} from ${from}`)).join(", ");

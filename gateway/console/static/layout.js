@@ -21,17 +21,17 @@ import { OUTSIDE } from "./picture.js";
 
 const MARGIN = 12;
 const MIN_WIDTH = 760;
-const WIDTH = 1180;
+const WIDTH = 1210;
 const GAP = 26;
 const PAD = 14;
 const RIGHT = 24; // where the line from the cache to its storage goes down
 const LANE = 9;
-const LABEL = 54;
-const BOX = { least: 180, most: 300 };
-const PORT = 15;
+const LABEL = 48;
+const BOX = { least: 148, most: 300 };
+const PORT = 18;
 const SPACE = 10;
 const HEAD = 52;
-const GATEWAY = 78;
+const GATEWAY = 68;
 const ROW = 50;
 const MARKS = 24;
 const LAUNCHER = 32;
@@ -64,15 +64,16 @@ export function layout(picture) {
   const columns = new Map(picture.columns.map((column, index) => [column.id, place(column, grid.at(index), rows, gutter, lanes)]));
   const inside = picture.columns.filter(({ id }) => id !== OUTSIDE).map(({ id }) => columns.get(id));
   const bar = span(inside, rows.bar, 46, grid);
+  const middle = bar.x + Math.min(bar.width, WIDTH) / 2;
   const peers = arcs(picture, columns, rows.bottom);
   const floor = rows.bottom + Math.max(0, ...peers.map(({ depth }) => depth)) + 26;
   const { drums, stores, end } = storage(picture, columns, floor);
   return {
     width: grid.width,
     height: end + MARGIN,
-    users: { x: bar.x + bar.width / 2 - 80, y: rows.users, width: 160, height: 32 },
+    users: { x: middle - 80, y: rows.users, width: 160, height: 32 },
     bar,
-    arrival: `M${bar.x + bar.width / 2} ${rows.users + 32}V${bar.y - 2}`,
+    arrival: `M${middle} ${rows.users + 32}V${bar.y - 2}`,
     columns,
     fans: new Map(picture.sources.map((id) => [id, fan(columns.get(id), bar)])),
     flows: lanes === picture.sources.length ? meshed(picture, columns, rows) : gathered(picture, columns, rows),
@@ -107,7 +108,7 @@ function vertically({ columns, sources }, lanes) {
   return { users, bar, top, gateway, lane, services, caching, launcher, ghosts, discovery, bottom: discovery + ROW + PAD, sources };
 }
 
-const boxHeight = (marks, lanes) => Math.max(ROW + (marks ? MARKS : 0), lanes * PORT + 12);
+const boxHeight = (marks, lanes) => Math.max(ROW + (marks ? MARKS : 0), lanes * PORT + 14);
 
 const stacked = (column, lanes) =>
   shown(column).reduce((sum, { instances }) => sum + boxHeight(marksOf(instances.length), lanes) + SPACE, 0) + (hiddenOf(column) ? ROW + SPACE : 0);
@@ -200,9 +201,9 @@ function targets({ boxes, parts }) {
 
 /** The end of a way: down the trunk to the box. The cache's box has no name. */
 function port(from, to, { name, box }, lane, x, way) {
-  const y = Math.round(box.y + 15 + lane * PORT);
+  const y = Math.round(box.y + 18 + lane * PORT);
   const d = `${way}V${y - ROUND}Q${x} ${y} ${x + ROUND} ${y}H${box.x - 3}`;
-  return { key: `${from} ${to} ${name}`, from, to, box: name, lane, d, label: { x: box.x - 8, y: y - 4 } };
+  return { key: `${from} ${to} ${name}`, from, to, box: name, lane, d, label: { x: box.x - 9, y: y - 5 } };
 }
 
 /** Down to the lane, along it, and down again. */
@@ -258,7 +259,7 @@ function store({ parts: { caching }, frame }, drum) {
   const across = Math.min(Math.abs(x - centre(drum)) / (drum.width / 2), 1);
   const rim = drum.y + RIM * (1 - Math.sqrt(1 - across ** 2));
   const d = `M${caching.x + caching.width} ${y}H${x - ROUND}Q${x} ${y} ${x} ${y + ROUND}V${rim - 2}`;
-  return { d, label: { x: x - 8, y: frame.y + frame.height + 16 } };
+  return { d, label: { x: x - 8, y: drum.y - 6 } };
 }
 
 /** Half the height of the drum's ellipses. */

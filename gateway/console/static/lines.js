@@ -44,7 +44,7 @@ function flowsOf({ columns, sources }, { flows }) {
 
 function flowFrom(flows, from, to) {
   if (from !== OTHERS) return flows.get(from);
-  const others = [...flows].filter(([source, flow]) => source !== to && flow !== null).map(([, flow]) => flow);
+  const others = [...flows].filter(([source]) => source !== to).map(([, flow]) => flow);
   if (others.length === 0) return null;
   return { perS: others.reduce((all, each) => all + (each.perS ?? 0), 0), leftOut: others.every((each) => each.leftOut) };
 }

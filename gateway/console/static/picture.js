@@ -25,7 +25,8 @@ export function picture(store) {
   const processes = grouped(components.values(), (each) => each.lpar);
   const inside = sorted(new Set([...lpars.keys(), ...processes.keys(), ...places.keys()])).filter((id) => id !== OUTSIDE);
   const sources = inside.filter((id) => gateways.has(id) || named(processes.get(id), "gateway"));
-  const facts = { lpars, gateways, nodes, caches, places, processes, sources };
+  const speaking = sources.filter((id) => gateways.get(id)?.reachable !== false);
+  const facts = { lpars, gateways, nodes, caches, places, processes, speaking };
   const columns = inside.map((id) => column(id, facts));
   if (places.has(OUTSIDE)) columns.push(outside(facts));
   return {
@@ -53,25 +54,26 @@ function column(id, facts) {
     parts: parts(id, processes, here, facts),
     boxes: sorted(names)
       .filter((name) => !PART_OF.has(name))
-      .map((name) => box(name, here.get(name) ?? [], named(users, name), facts.sources)),
+      .map((name) => box(name, here.get(name) ?? [], named(users, name), facts.speaking)),
   };
 }
 
 function outside(facts) {
   const here = grouped(facts.places.get(OUTSIDE), (each) => each.service);
-  const boxes = sorted(here.keys()).map((name) => box(name, here.get(name), null, facts.sources));
+  const boxes = sorted(here.keys()).map((name) => box(name, here.get(name), null, facts.speaking));
   return { id: OUTSIDE, title: "Outside the sysplex", lpar: null, parts: {}, boxes };
 }
 
-function parts(id, processes, here, { gateways, nodes, caches, sources }) {
+function parts(id, processes, here, { gateways, nodes, caches, speaking }) {
   const part = (name) => {
     const all = here.get(PARTS[name]) ?? [];
     return { ...process(named(processes, name), all[0]), instances: all };
   };
-  const gateway = { ...answering(part("gateway"), gateways.get(id)), ...traffic(gateways.get(id)) };
+  const gateway = { ...answering(part("gateway"), gateways.get(id)), ...traffic(gateways.get(id)), follows: followed(id, gateways.get(id), nodes) };
   const node = nodes.get(id);
   const discovery = { ...answering(part("discovery"), node), instancesKnown: node?.instances ?? null, peers: node?.peers ?? {} };
-  return { gateway, discovery, caching: { ...cachePart(part("caching"), caches.get(id)), flows: flows(here.get("cachingservice") ?? [], sources) }, launcher: part("launcher") };
+  const caching = { ...cachePart(part("caching"), caches.get(id)), flows: flows(here.get("cachingservice") ?? [], speaking) };
+  return { gateway, discovery, caching, launcher: part("launcher") };
 }
 
 /** What is known of a process: from its launcher, else from its registration. */
@@ -85,11 +87,11 @@ function process(component, instance) {
 
 function said(state, why, component) {
   const text = why ? `${words(state)}: ${why}` : words(state);
-  return { state, tone: tone(state), text, restarts: component?.restarts ?? null, vitals: component ? vitals(component) : "" };
+  return { state, tone: tone(state), text, vitals: component ? vitals(component) : "" };
 }
 
-const vitals = ({ pid, uptimeS, rssBytes }) =>
-  [pid ? `process ${pid}` : "", uptimeS === null ? "" : `up ${length(uptimeS)}`, rssBytes === null ? "" : bytes(rssBytes)].filter(Boolean).join(", ");
+const vitals = ({ pid, uptimeS, rssBytes, restarts }) =>
+  [pid ? `process ${pid}` : "", uptimeS === null ? "" : `up ${length(uptimeS)}`, rssBytes === null ? "" : bytes(rssBytes), restarts ? `restarted ${count(restarts, "time")}` : ""].filter(Boolean).join(", ");
 
 function answering(part, entry) {
   if (part.tone !== "good" || entry?.reachable !== false) return part;
@@ -98,8 +100,15 @@ function answering(part, entry) {
 
 function traffic(gateway) {
   const known = gateway?.reachable ? gateway : {};
-  const { perS = null, errorsPerS = null, p50Ms = null, p99Ms = null, inFlight = null, clients = null, node = null } = known;
-  return { perS, errorsPerS, p50Ms, p99Ms, inFlight, clients, node };
+  const { perS = null, errorsPerS = null, p50Ms = null, p99Ms = null, inFlight = null, clients = null } = known;
+  return { perS, errorsPerS, p50Ms, p99Ms, inFlight, clients };
+}
+
+/** The LPAR whose registry node a gateway follows, when it is not its own. */
+function followed(id, gateway, nodes) {
+  if (!gateway?.node) return "";
+  const lpar = [...nodes.values()].find(({ url }) => url === gateway.node)?.lpar ?? "";
+  return lpar === id ? "" : lpar;
 }
 
 function cachePart(part, cache) {
@@ -110,7 +119,7 @@ function cachePart(part, cache) {
   return { ...answered, perS, state: cache.colour, tone: tone(cache.colour), text: cache.why.join("; ") || cache.colour };
 }
 
-function box(name, instances, component, sources) {
+function box(name, instances, component, speaking) {
   const states = instances.map((each) => ({ instance: each, ...stateOf(each) }));
   const troubled = component && component.state !== "ready" && component.state !== "unknown" ? component : null;
   const lines = [troubled ? `process ${words(troubled.state)}${troubled.why ? `: ${troubled.why}` : ""}` : "", summary(states)];
@@ -121,7 +130,7 @@ function box(name, instances, component, sources) {
     tone: troubled ? worst([tone(troubled.state), ...states.map((each) => each.tone)]) : blend(states.map((each) => each.tone)),
     text: lines.filter(Boolean).join(", ") || "no instance is registered",
     perS: sum(instances.flatMap((each) => Object.values(each.seen).map((seen) => seen.perS))),
-    flows: flows(instances, sources),
+    flows: flows(instances, speaking),
   };
 }
 
@@ -151,13 +160,12 @@ function blend(tones) {
   return tones.includes("bad") || tones.includes("warn") ? "warn" : tones.includes("good") ? "good" : "quiet";
 }
 
-/** LPAR of a gateway → {perS, leftOut}: what it sends here; null where it tells nothing. */
-function flows(instances, sources) {
+/** LPAR of a gateway that answers → {perS, leftOut}: what it sends here; none where it tells nothing. */
+function flows(instances, speaking) {
   const found = new Map();
-  for (const source of sources) {
+  for (const source of speaking) {
     const views = instances.map((each) => each.seen[source]).filter(Boolean);
-    if (views.length === 0) found.set(source, null);
-    else found.set(source, { perS: sum(views.map((each) => each.perS)), leftOut: views.every((each) => LEFT_OUT.has(each.view)) });
+    if (views.length > 0) found.set(source, { perS: sum(views.map(({ perS }) => perS)), leftOut: views.every(({ view }) => LEFT_OUT.has(view)) });
   }
   return found;
 }

@@ -3,7 +3,7 @@
 import { svg } from "./dom.js";
 
 const LOOKS = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "stroke-linejoin", "opacity",
-  "font-family", "font-size", "font-weight", "text-anchor"];
+  "paint-order", "stroke-opacity", "font-family", "font-size", "font-weight", "text-anchor"];
 const DROPPED = ["class", "href", "role", "aria-hidden", "data-state", "tabindex"];
 const FOREIGN = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu; // not a character of XML
 

@@ -80,10 +80,7 @@ export class Store {
     const fresh = lines.filter(({ id }) => !this.#known.has(id));
     if (fresh.length === 0) return;
     for (const { id } of fresh) this.#known.add(id);
-    const late = this.lines.length > 0 && fresh[0].time < this.lines.at(-1).time;
-    this.lines = [...this.lines, ...fresh];
-    if (late) this.lines.sort((one, other) => one.time - other.time);
-    if (this.lines.length > LINES) this.lines = this.lines.slice(-LINES);
+    this.lines = [...this.lines, ...fresh].sort((one, other) => one.time - other.time).slice(-LINES);
     if (this.#known.size > 2 * LINES) this.#known = new Set(this.lines.map(({ id }) => id));
     this.#mark("lines", fresh.map(({ id }) => id));
   }

@@ -1,6 +1,8 @@
 // The gateway's stream, followed for as long as the page lives. A gateway that ends it, hangs or never answers is left,
 // and the sysplex address asked again: there another gateway answers.
 
+import { clock } from "./format.js";
+
 const PATH = "/console/v1/stream";
 const NAMES = ["hello", "whole", "change", "news", "beat"];
 const OPEN_MS = 1500;
@@ -60,7 +62,8 @@ export class Stream {
   }
 }
 
-const missing = (hello) =>
-  hello === null
-    ? "No gateway answers; trying again"
-    : `The gateway of ${hello.lpar} does not answer; trying again${hello.address ? " at the sysplex address" : ""}`;
+function missing(hello) {
+  if (hello === null) return "No gateway answers; trying again";
+  const again = `trying again${hello.address ? " at the sysplex address" : ""}`;
+  return `The gateway of ${hello.lpar} does not answer; ${again}. What is shown is of ${clock(Date.now() / 1000)}`;
+}
