@@ -64,7 +64,7 @@ async def run(config: CachingConfig, lifecycle: Lifecycle) -> None:
     assert runner.server is not None
     doorway = Doorway(runner.server, short_ways(Desk(calls, config.body_bytes), runner.server))
     loop = asyncio.get_running_loop()
-    servers = [await loop.create_server(doorway, sock=each) for each in listeners]
+    servers = [await loop.create_server(doorway, sock=each, ssl=config.server_tls) for each in listeners]
     events.emit("caching.started", instance=config.instance, storage=choice.mode)
     try:
         if await opened(storage, lifecycle):
@@ -96,6 +96,8 @@ def service(config: CachingConfig, storage: Storage) -> plexmesh.Service:
         drain_s=config.drain_s,
         renew_s=config.renew_s,
         lease_s=config.lease_s,
+        secure=config.tls,
+        tls=config.client_tls,
     )
 
 
@@ -105,10 +107,11 @@ def api_info(config: CachingConfig) -> dict[str, str]:
         "apiId": "zowe.apiml.cachingservice",
         "version": version("plexmesh-sysplex"),
         "gatewayUrl": "api/v1",
-        "swaggerUrl": f"http://{config.host}:{config.port}{BASE}/openapi.json",
+        "swaggerUrl": f"{config.url(config.port)}{BASE}/openapi.json",
     }
     tile = {"id": "infrastructure", "title": "Infrastructure", "description": "What services build on"}
     return {
+        "plexmesh.visibility": "internal",
         **{f"apiml.apiInfo.api-v1.{name}": value for name, value in about.items()},
         **{f"apiml.catalog.tile.{name}": value for name, value in tile.items()},
     }

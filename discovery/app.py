@@ -16,6 +16,7 @@ from aiohttp import web
 
 import plexmesh
 from discovery import clock, disk, zowe_model
+from discovery.access import certified
 from discovery.api import Api
 from discovery.auth import Verifier
 from discovery.bulletin import Bulletin
@@ -85,7 +86,8 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     vitals.metrics.register(NodeMetrics(driver, watch, traffic, snapshots))
     vitals.metrics.register(EurekaPeerMetrics(replicator.peers))
 
-    app = web.Application(middlewares=[problem.middleware()], client_max_size=config.body_bytes * BATCH_FACTOR)
+    doors = [problem.middleware(), certified(config)]
+    app = web.Application(middlewares=doors, client_max_size=config.body_bytes * BATCH_FACTOR)
     api = Api(config, driver, registry, watch, onboarding, hearer)
     eureka = EurekaApi(config, registry, driver, lists, onboarding, hearer)
     for room in (vitals, api, eureka, StaticApi(static)):
@@ -97,9 +99,9 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     assert runner.server is not None
     entrance = Entrance(config.sysplex, driver.receive, verifier, traffic, config.body_bytes * BODY_FACTOR)
     ways = {**peers_way(entrance), **short_ways(Desk(api, eureka), runner.server)}
-    doorway = Doorway(runner.server, ways)
+    doorway = Doorway(runner.server, ways, certified=config.tls)
     loop = asyncio.get_running_loop()
-    servers = [await loop.create_server(doorway, sock=each) for each in listeners]
+    servers = [await loop.create_server(doorway, sock=each, ssl=config.server_tls) for each in listeners]
     gc.collect()
     gc.freeze()
     events.emit("node.started", origin=node.origin, address=config.address, seeds=sorted(node.links))
@@ -121,6 +123,8 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
         port=config.port,
         lpar=config.lpar,
         discovery=[config.address],
+        secure=config.tls,
+        tls=config.client_tls,
         renew_s=config.renew_s,
         lease_s=config.lease_s,
     )

@@ -59,7 +59,7 @@ class DiscoveryConfig(ServiceConfig):
 
     @property
     def address(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return self.url(self.port)
 
 
 def _service_url(given: str) -> str:

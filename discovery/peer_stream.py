@@ -99,7 +99,7 @@ class PeerStream(Stream):
 
     def _answer(self) -> None:
         assert self._transport is not None
-        if self._transport.get_write_buffer_size():
+        if self.unsent():
             self._transport.abort()  # it asks on without taking the last answer
             return
         path, mac, body = self._path.decode("latin-1"), self._mac, b"".join(self._body)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import ssl
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
@@ -66,6 +67,7 @@ class Peers:
         self._ring = ring
         self._traffic = traffic
         self._dialer = Dialer(config.host)
+        self._tls = config.client_tls
         self._peers: dict[str, Peer] = {}
         self.lost: Callable[[str], None] = lambda address: None
         """Called when a connection to a peer ends from over there: perhaps it has died."""
@@ -82,7 +84,7 @@ class Peers:
             if len(self._peers) == PEERS_MAX:
                 self._peers.pop(next(iter(self._peers))).close()
             peer = self._peers[address] = Peer(
-                address, self._dialer, self._config.body_bytes * BODY_FACTOR, lambda: self.lost(address)
+                address, self._dialer, self._tls, self._config.body_bytes * BODY_FACTOR, lambda: self.lost(address)
             )
         body = encode(self._config.sysplex, sender, request)
         timeout_s = self._timeout_s(kind)
@@ -124,8 +126,16 @@ class Peers:
 class Peer:
     """One address: connections to it, and the nonce it has given."""
 
-    def __init__(self, address: str, dialer: Dialer, max_body_bytes: int, lost: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        address: str,
+        dialer: Dialer,
+        tls: ssl.SSLContext | None,
+        max_body_bytes: int,
+        lost: Callable[[], None],
+    ) -> None:
         self._place = urlsplit(address)
+        self._tls = tls
         self._tell_lost = lost
         self._dialer = dialer
         self._max_body_bytes = max_body_bytes
@@ -170,9 +180,12 @@ class Peer:
 
     async def _connect(self) -> Connection:
         """Raises OSError."""
-        sock = await self._dialer.dial(self._place.hostname or "", self._place.port or 80)
+        name = self._place.hostname or ""
+        sock = await self._dialer.dial(name, self._place.port or 80)
         connection = Connection(self._max_body_bytes, self._lost)
-        await asyncio.get_running_loop().create_connection(lambda: connection, sock=sock)
+        await asyncio.get_running_loop().create_connection(
+            lambda: connection, sock=sock, ssl=self._tls, server_hostname=name if self._tls else None
+        )
         return connection
 
     def _lost(self) -> None:

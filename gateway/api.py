@@ -82,7 +82,7 @@ class Api:
         heard = await self._inquiry.ask(asked.read(question).id, self.plane.snapshot)
         report = await self.plane.ask()
         config = self._config
-        place = Place(config.lpar, config.host, config.port, config.vipa, config.allow_encoded_slashes)
+        place = Place(config.lpar, config.host, config.port, config.vipa, config.allow_encoded_slashes, config.scheme)
         return _json(explain(question, place, self.plane.snapshot, report, heard))
 
     async def workers(self, _: web.Request) -> web.Response:
@@ -93,6 +93,7 @@ class Api:
         return _json({"state": self.plane.report().vipa, "address": self._config.vipa})
 
     async def set_vipa(self, request: web.Request) -> web.Response:
+        self._check_certificate(request)
         wanted = msgspec.json.decode(await request.read(), type=VipaState).state
         if wanted == "in" and (why := self.plane.why_not_ready()):
             raise Unavailable("this gateway is not ready: " + "; ".join(why))
@@ -102,14 +103,20 @@ class Api:
         return await self.vipa(request)
 
     async def reload(self, request: web.Request) -> web.Response:
+        self._check_certificate(request)
         await self.plane.reload()
         return await self.workers(request)
+
+    def _check_certificate(self, request: web.Request) -> None:
+        """Raises Forbidden."""
+        if self._config.tls and not request.headers.get("X-Certificate-CommonName"):
+            raise Forbidden("orders are taken from holders of a certificate of this sysplex")
 
     def _who(self, report: Report) -> dict[str, Any]:
         config, watch = self._config, report.watch
         return {
             "sysplex": config.sysplex,
-            "gateway": {"lpar": config.lpar, "url": f"http://{config.host}:{config.port}"},
+            "gateway": {"lpar": config.lpar, "url": config.url(config.port)},
             "vipa": {"address": config.vipa, "state": report.vipa},
             "watch": {"node": watch.node, "token": watch.token, "trouble": watch.trouble},
         }

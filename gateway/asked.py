@@ -83,14 +83,14 @@ def question_of(query: Mapping[str, str], headers: Sequence[tuple[bytes, bytes]]
     return Question(query["url"], query.get("method", "GET"), headers, now_s)
 
 
-def read(question: Question) -> Asked:
-    """Raises BadInput when it is neither a path nor a URL."""
+def read(question: Question, own: str = "http") -> Asked:
+    """`own` is the scheme of this gateway. Raises BadInput when it is neither a path nor a URL."""
     found = URL.match(question.url)
     if found is None and not question.url.startswith("/"):
         raise BadInput(f"url: expected a path that begins with /, or http://host/path, got {question.url!r}")
     scheme, authority, rest = found.groups() if found else ("", "", question.url)
     host, port = _address(scheme.lower(), authority) if found else ("", 0)
-    remarks = ["This gateway answers http, not https."] if scheme.lower() == "https" else []
+    remarks = [f"This gateway answers {own}, not {scheme.lower()}."] if scheme.lower() not in ("", own) else []
     sent, mark, _ = rest.partition("#")
     if mark:
         remarks.append("What follows the # stays with the caller: it is never sent.")

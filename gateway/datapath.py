@@ -82,7 +82,7 @@ class DataPath:
         self.trusts = self._callers.trusts
         self.sticky = StickyTable(config, self.meters)
         self._random = random
-        self.strict = not config.allow_encoded_slashes or bool(config.max_calls)
+        self.strict = not config.allow_encoded_slashes or bool(config.max_calls) or config.tls
         """Something is looked at with each call, whichever service it is for."""
         self._dialer = Dialer(config.host, config.connect_timeout_s)
         self._name = f"{config.lpar}/gateway".encode()

@@ -39,6 +39,8 @@ class Desk:
             metadata=entry.metadata(config),
             title=entry.TITLE,
             description=entry.DESCRIPTION,
+            secure=config.tls,
+            tls=config.client_tls,
         )
         application = Application("gateway", config, events, self.why_not_ready, own=self._health)
         application.metrics.register(MeterCollector(plane.report))

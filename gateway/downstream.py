@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import socket
 import struct
+import termios
 import time
 from typing import cast
 
@@ -31,8 +33,10 @@ from gateway.paths import normalised
 from gateway.reader import CHUNKED, NONE, RequestReader
 from gateway.replies import error_answer
 from gateway.ticker import NEVER
+from shared.tls import peer
 
 NO_LIMIT = 1 << 62
+TLS_HIGH_BYTES = 65_536
 
 MAX_AHEAD_BYTES = 16_384
 """Of requests sent ahead of their turn; with more held, the client is not read from."""
@@ -82,10 +86,17 @@ class Downstream(asyncio.Protocol):
         self.deadline = NEVER
         self.exchange = Exchange(self, path)
 
+    @property
+    def certificate(self) -> str:
+        """The common name of the one it has shown, if that is believed."""
+        return peer(self._transport)
+
     # --- called by the loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        if self._config.tls:
+            self._transport.set_write_buffer_limits(high=TLS_HIGH_BYTES)  # as without; uvloop's is 512 KiB
         self.deadline = time.monotonic() + self._config.head_timeout_s
         self._path.ticker.add(self)
         if not self._path.client_came(self):
@@ -107,7 +118,10 @@ class Downstream(asyncio.Protocol):
                 self.pause(FOR_TURN)
 
     def eof_received(self) -> bool:
-        """A client may close its sending side and still wait for its answer."""
+        """A client may close its sending side and still wait for its answer; not with TLS."""
+        return self._half_closed() and not self._config.tls
+
+    def _half_closed(self) -> bool:
         self._path.outbox.flush()  # the loop may close the connection now
         self._eof = True
         if self.exchange.state is TUNNEL:
@@ -251,10 +265,10 @@ class Downstream(asyncio.Protocol):
         """The lines that say so to an instance."""
         host = fields.facts.host
         if fields.aside and self._trusted:
-            return forwarding.forwarded(self.peer, host, self._port, fields.aside)
+            return forwarding.forwarded(self.peer, host, self._port, fields.aside, secure=self._config.tls)
         if host != self._who_for or not self._who:
             self._who_for = host
-            self._who = forwarding.forwarded(self.peer, host, self._port)
+            self._who = forwarding.forwarded(self.peer, host, self._port, secure=self._config.tls)
         return self._who
 
     def caller(self, fields: RequestFields) -> bytes:
@@ -276,7 +290,7 @@ class Downstream(asyncio.Protocol):
 
     def write_eof(self) -> bool:
         """Pass on that the other end of a tunnel sends no more; True: the other direction stays open."""
-        if self._transport is None or self._eof:
+        if self._transport is None or self._eof or not self._transport.can_write_eof():
             return False
         self._path.outbox.flush()
         self._transport.write_eof()
@@ -361,7 +375,7 @@ class Downstream(asyncio.Protocol):
         if self._transport is None:
             return
         self._left = NONE
-        if self._eof:
+        if self._eof or not self._transport.can_write_eof():
             self.close()
             return
         self._closing = True
@@ -430,7 +444,7 @@ class Downstream(asyncio.Protocol):
 
     def _check_flow(self, now: float) -> None:
         """Bytes wait to be sent: a slow client may have them, one that takes none is cut. Without any, it is over."""
-        waiting = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        waiting = self._unsent()
         if waiting and waiting != self._waiting:
             self._waiting = waiting
             self.deadline = now + self._config.body_timeout_s
@@ -439,6 +453,13 @@ class Downstream(asyncio.Protocol):
             self.reset()
         elif self._transport is not None:
             self._transport.abort()
+
+    def _unsent(self) -> int:
+        """Bytes. With TLS a transport knows of its own only, not of those the kernel still has."""
+        if self._transport is None:
+            return 0
+        waiting = self._transport.get_write_buffer_size()
+        return waiting + _queued(self._sock) if self._config.tls else waiting
 
     def _check_half_closed(self, now: float) -> None:
         """It cannot be seen whether a client that sends no more still reads; that the answer moves is a sign."""
@@ -461,3 +482,12 @@ class Downstream(asyncio.Protocol):
             return False
         self.close()
         return True
+
+
+def _queued(sock: socket.socket) -> int:
+    """Bytes that the kernel has not got rid of yet (tcp(7), SIOCOUTQ)."""
+    try:
+        (count,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))
+    except OSError:
+        return 0
+    return int(count)

@@ -37,11 +37,24 @@ BY_LOAD = ("leastRequests", "peakEwma")
 """Pickers that compare what instances have to do; a tunnel goes by the tunnels there are."""
 
 
+CERTIFIED = b"X-Certificate-CommonName"
+
+
 def plain(exchange: Exchange, path: DataPath, public: bytes, now: float) -> None:
     """One that says nothing of where it should go. `public` is the path it came with, in its one spelling."""
-    if _fits(exchange, path, public, now):
+    if exchange.upstream is OWN:
+        _vouch(exchange, path)
+        exchange.go(now)
+    elif _fits(exchange, path, public, now):
         _meant(exchange, now)
         _enter(exchange, path, now)
+
+
+def _vouch(exchange: Exchange, path: DataPath) -> None:
+    """The own pages are told who has shown a certificate; from outside that line never comes in."""
+    name = exchange.client.certificate if path.config.tls else ""
+    if name:
+        _add(exchange, b"%b: %b\r\n" % (CERTIFIED, name.encode("ascii", "replace")))
 
 
 def forwarded(exchange: Exchange, path: DataPath, public: bytes, said: Steering, now: float) -> None:
@@ -68,6 +81,7 @@ def steered(exchange: Exchange, path: DataPath, public: bytes, said: Steering, n
     if exchange.upstream is OWN:
         if said.cors.origin:  # the console's orders are taken from its own pages only
             _add(exchange, b"Origin: %b\r\n" % said.cors.origin)
+        _vouch(exchange, path)
         exchange.go(now)
         return
     if not _fits(exchange, path, public, now):
@@ -97,6 +111,9 @@ def _fits(exchange: Exchange, path: DataPath, public: bytes, now: float) -> bool
     """It is neither too large nor too often, and holds nothing that the service does not take."""
     length = exchange.fields.facts.length
     upstream = exchange.upstream
+    if upstream.policy.internal and path.config.tls and not exchange.client.certificate:
+        exchange.refuse_unknown(upstream.service.encode(), None)
+        return False
     if length > 0 and exchange.too_large(length):
         why = f"a body of {length} bytes is too large for this route"
         exchange.refuse_early(413, why, reason="malformed")

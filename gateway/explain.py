@@ -45,7 +45,7 @@ class Candidate(NamedTuple):
 
 def explain(question: Question, place: Place, snapshot: Snapshot, report: Report, heard: Heard) -> Explanation:
     """Raises BadInput when the question names no URL."""
-    asked = read(question)
+    asked = read(question, place.scheme)
     found = Explanation(
         gateway={"lpar": place.lpar, "url": place.url},
         method=question.method,

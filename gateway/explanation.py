@@ -25,10 +25,11 @@ class Place(msgspec.Struct, frozen=True):
     vipa: str = ""
     encoded_slashes: bool = True
     """It takes them in paths."""
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"{self.scheme}://{self.host}:{self.port}"
 
 
 # --- what others say of a service; `trouble` is why one gave no answer

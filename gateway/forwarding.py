@@ -20,20 +20,21 @@ from gateway.reader import CHUNKED, UNTIL_CLOSE
 VIA = b"1.1 plexmesh-gateway"
 
 
-def forwarded(client_ip: bytes, host: bytes, port: int, aside: Sequence[Field] = ()) -> bytes:
+def forwarded(client_ip: bytes, host: bytes, port: int, aside: Sequence[Field] = (), *, secure: bool = False) -> bytes:
     """The lines that say who asked, and for which host. `aside` is what a trusted proxy said of it already."""
     said: dict[bytes, bytes] = {}
     others = [field.line for field in aside if field.key not in FORWARDING]
     for field in aside:
         said[field.key] = said[field.key] + b", " + field.value if field.key in said else field.value
     node = b'"[%b]"' % client_ip if b":" in client_ip else client_ip
-    proto = said.get(b"x-forwarded-proto", b"http")
+    own = b"https" if secure else b"http"
+    proto = said.get(b"x-forwarded-proto", own)
     for_host = b';host="%b"' % host if host else b""
     lines = {
         b"X-Forwarded-For": _after(said, b"x-forwarded-for", client_ip),
         b"X-Forwarded-Proto": proto,
         b"X-Forwarded-Port": said.get(b"x-forwarded-port") or _port_in(host) or b"%d" % port,
-        b"Forwarded": _after(said, b"forwarded", b"for=%b%b;proto=http" % (node, for_host)),
+        b"Forwarded": _after(said, b"forwarded", b"for=%b%b;proto=%b" % (node, for_host, own)),
         b"X-Forwarded-Host": said.get(b"x-forwarded-host", host),
         b"Via": _after(said, b"via", VIA),
     }

@@ -65,7 +65,7 @@ def _tell_unknown(step: ServiceStep, id: str, known: Collection[str]) -> None:
 
 
 def _node(word: NodeWord, nodes: Iterable[Instance], here: Collection[str]) -> NodeFinding:
-    lpar = next((each.lpar or "" for each in nodes if word.url == f"http://{each.host}:{each.port}"), "")
+    lpar = next((each.lpar or "" for each in nodes if word.url.partition("://")[2] == f"{each.host}:{each.port}"), "")
     name = f"Discovery {of_lpar(lpar)} ({word.url})" if lpar else f"Discovery at {word.url}"
     if word.trouble:
         return NodeFinding(says=f"{name} {word.trouble}.", url=word.url, lpar=lpar, reachable=False)

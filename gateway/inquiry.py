@@ -84,7 +84,8 @@ class Inquiry:
 
     async def _ask(self, service: str, gateways: list[Instance]) -> Heard:
         timeout = aiohttp.ClientTimeout(total=WITHIN_S)
-        async with aiohttp.ClientSession(connector=connector(self._config.host), timeout=timeout) as session:
+        secured = connector(self._config.host, tls=self._config.secured)
+        async with aiohttp.ClientSession(connector=secured, timeout=timeout) as session:
             nodes, others = await asyncio.gather(
                 asyncio.gather(*(_node(session, url, service) for url in self._config.discovery)),
                 asyncio.gather(*(_gateway(session, each, service) for each in gateways)),

@@ -33,6 +33,9 @@ BATCH = 64
 """Connections accepted before others get their turn."""
 
 PAUSE_S = 0.1
+HANDSHAKE_S = 2.0
+SHUTDOWN_S = 3600.0
+"""Of uvloop's own, which cuts whatever moves; a connection's own deadlines are looked after where it is served."""
 FULL = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 
@@ -45,6 +48,7 @@ class Listener:
         self._starting: set[asyncio.Task[object]] = set()
         self._paused: asyncio.TimerHandle | None = None
         self._closed = False
+        self._tls = path.config.server_tls
         self._last_fd = last_for_clients(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         self._loop.add_reader(sock, self._ready)
 
@@ -101,7 +105,13 @@ class Listener:
 
     async def _serve(self, sock: socket.socket, peer: str) -> None:
         try:
-            await self._loop.connect_accepted_socket(lambda: Downstream(self._path, sock, peer, self.address[1]), sock)
+            await self._loop.connect_accepted_socket(
+                lambda: Downstream(self._path, sock, peer, self.address[1]),
+                sock,
+                ssl=self._tls,
+                ssl_handshake_timeout=HANDSHAKE_S if self._tls else None,
+                ssl_shutdown_timeout=SHUTDOWN_S if self._tls else None,
+            )
         except OSError as error:
             sock.close()
             log.info("connection.lost", extra={"fields": {"why": str(error)}})

@@ -78,11 +78,14 @@ class Policy:
     cors_methods: tuple[str, ...] = ()
     cors_credentials: bool = True
     external_url: str = ""
+    internal: bool = False
+    """With TLS, for holders of a certificate that is believed; it does not exist for others."""
 
     @property
     def admits(self) -> bool:
         """Something is asked before a call may begin."""
-        return bool(self.max_calls or self.max_calls_per_instance or self.adaptive or self.rate or not self.encoded)
+        limited = self.max_calls or self.max_calls_per_instance or self.adaptive or self.rate
+        return bool(limited or self.internal or not self.encoded)
 
 
 PLAIN = Policy()
@@ -158,6 +161,10 @@ def _lpar(text: str) -> bool:
     return _choice("lpar", "sysplex")(text) == "lpar"
 
 
+def _internal(text: str) -> bool:
+    return _choice("internal", "external")(text) == "internal"
+
+
 SETTINGS = (
     Setting("picker", "picker", "plexmesh.picker", _choice(*PICKERS)),
     Setting("hash_on", "hashOn", "plexmesh.hashOn", _named("address", "path", kinds=("header", "cookie"))),
@@ -180,6 +187,7 @@ SETTINGS = (
     Setting("cors_headers", "corsHeaders", "apiml.corsAllowedHeaders", _words),
     Setting("cors_methods", "corsMethods", "apiml.corsAllowedMethods", _words),
     Setting("cors_credentials", "corsCredentials", "apiml.corsAllowCredentials", _flag),
+    Setting("internal", "visibility", "plexmesh.visibility", _internal, lambda on: "internal" if on else "external"),
     Setting("external_url", "externalUrl", "apiml.service.externalUrl", _url),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}

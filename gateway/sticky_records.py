@@ -56,7 +56,7 @@ class StickyRecords:
     def _urls(self) -> Sequence[str]:
         upstream = self._snapshot().upstreams.get(SERVICE)
         endpoints = upstream.endpoints if upstream else ()
-        return [f"http://{each.host}:{each.port}" for each in endpoints]
+        return [each.url for each in endpoints]
 
     # --- asked by workers
 

@@ -100,7 +100,8 @@ class Watch:
     async def run(self) -> None:
         """Follow for ever."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=self._config.watch_silence_s)
-        async with aiohttp.ClientSession(connector=connector(self._config.host), timeout=timeout) as session:
+        secured = connector(self._config.host, tls=self._config.secured)
+        async with aiohttp.ClientSession(connector=secured, timeout=timeout) as session:
             rounds = 0
             while True:
                 rounds = 0 if await self._round(session) else rounds + 1

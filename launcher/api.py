@@ -25,6 +25,7 @@ from launcher.supervisor import Supervisor
 from shared.application import Application
 from shared.errors import BadInput, Forbidden
 from shared.problem import middleware
+from shared.tls import peer
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -85,6 +86,8 @@ async def orders_from_programs_only(request: web.Request, handler: Handler) -> w
     if request.method not in ("GET", "HEAD"):
         if "Origin" in request.headers:
             raise Forbidden("orders are not taken from web pages")
+        if request.secure and not peer(request.transport):
+            raise Forbidden("orders are taken from holders of a certificate of this sysplex")
         if request.method == "POST" and request.content_type != "application/json":
             raise web.HTTPUnsupportedMediaType(reason="Content-Type must be application/json")
     return await handler(request)

@@ -45,7 +45,7 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
     console = file.entry(config.lpar).sys_messages
     joblog = JobLog(LogFile(folder / "logs" / "plexmesh.log", config.log_bytes), events, console)
     ending = Ending(lifecycle)
-    url = f"http://{config.host}:{port}"
+    url = config.url(port)
     fences = "PLEXMESH_UP" not in environ and config.behaviour == "plexmesh" and FENCING not in config.without_guards
     wanted = _checked(file, config, joblog, folder)
     supervisor = Supervisor(wanted, config, folder, joblog, lifecycle, url, fences=fences)
@@ -73,8 +73,9 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
         shutdown_timeout=1,
     )
     service = plexmesh.Service(
-        "launcher", port=port, host=config.host, lpar=config.lpar, discovery=config.discovery, drain_s=0
-    )
+        "launcher", port=port, host=config.host, lpar=config.lpar, discovery=config.discovery, drain_s=0,
+        secure=config.tls, tls=config.client_tls,
+    )  # fmt: skip
     try:
         if strays := await orphans.end_strays(component_mark(config)):
             joblog.say("launcher.strays", count=strays)
@@ -82,7 +83,7 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
         lifecycle.on_hangup(reload_if_it_can_be)
         await runner.setup()
         for each in listeners:
-            await web.SockSite(runner, each).start()
+            await web.SockSite(runner, each, ssl_context=config.server_tls).start()
         await service.start()
         await lifecycle.stopped()
     finally:

@@ -8,6 +8,7 @@ connection broke or nothing came in time.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,14 +34,17 @@ class Callers:
 
     url: str
     rate: float
+    tls: ssl.SSLContext | None = None
     outcomes: list[Outcome] = field(default_factory=list)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+        timeout, secured = aiohttp.ClientTimeout(total=TIMEOUT_S), self.tls or True
         async with (
-            aiohttp.ClientSession(timeout=timeout) as kept,
-            aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(force_close=True)) as fresh,
+            aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(ssl=secured)) as kept,
+            aiohttp.ClientSession(
+                timeout=timeout, connector=aiohttp.TCPConnector(ssl=secured, force_close=True)
+            ) as fresh,
             asyncio.TaskGroup() as calls,
         ):
             begun, count = time.monotonic(), 0

@@ -2,6 +2,7 @@
 
     ca.pem, ca.key              the authority; its key is needed to issue, and nowhere else
     LPAR1.pem, LPAR1.key        of each LPAR
+    sysplex.pem, sysplex.key    of `plexmesh up`, and of the command
     NAME.pem, NAME.key, NAME.p12    of a client
 
 Keys can be read by their owner only. What is there is never overwritten unasked; each file appears whole.
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from launcher import certs
+from launcher import certs, secure
 from launcher.certs import Pair
 from shared.errors import BadInput, ConfigError, Conflict
 from shared.plexfile import Plexfile
@@ -52,11 +53,12 @@ class Certificates:
         if not (self.folder / "ca.pem").exists():
             made += self._write("ca", certs.new_authority(file.sysplex, now))
         authority = self._authority()
-        for lpar, entry in file.lpars.items():
-            if not anew and (self.folder / f"{lpar}.pem").exists():
+        hosts = {lpar: entry.hostname for lpar, entry in file.lpars.items()}
+        for name, host in (hosts | {secure.NAME: file.address.rpartition(":")[0]}).items():
+            if not anew and (self.folder / f"{name}.pem").exists():
                 continue
-            places = [entry.hostname, lpar.lower(), "localhost", "127.0.0.1", file.vipa.rpartition(":")[0], *names]
-            made += self._write(lpar, certs.lpar_certificate(authority, lpar, filter(None, places), now))
+            places = [host, name.lower(), "localhost", "127.0.0.1", file.vipa.rpartition(":")[0], *names]
+            made += self._write(name, certs.lpar_certificate(authority, name, filter(None, places), now))
         return made
 
     def issue(self, name: str, password: str, now: datetime.datetime, *, anew: bool = False) -> list[Path]:

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import datetime
 import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from launcher import place
 from launcher.options import config_option, data_option
 from shared.command import DONE, NOT_AS_WANTED
+
+if TYPE_CHECKING:
+    from shared.plexfile import Plexfile
 
 
 @click.group("certs")
@@ -74,3 +79,10 @@ def certs_show(data: str | None) -> int:
 
 def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
+
+
+def make_certificates(folder: Path, file: Plexfile) -> list[Path]:
+    """Those that are missing. Raises ConfigError."""
+    from launcher.certificate_files import Certificates
+
+    return Certificates(folder).init(file, [], _now())

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from launcher import lock, place
-from launcher.certs_command import certs_group
+from launcher import lock, place, secure
+from launcher.certs_command import certs_group, make_certificates
 from launcher.config_command import config_group
 from launcher.drill_command import drill_command
 from launcher.options import compose_option, config_option, data_option, gateway_option
@@ -73,19 +73,25 @@ cli.add_command(certs_group)
 
 @cli.command()
 @click.option("--lpars", type=click.IntRange(1, 16), metavar="N", help="How many LPARs; default: those of the file.")
+@click.option("--tls", "with_tls", is_flag=True, help="TLS everywhere; certificates that are missing are made.")
 @data_option
 @config_option
-def up(lpars: int | None, data: str | None, config: str | None) -> int:
+def up(lpars: int | None, with_tls: bool, data: str | None, config: str | None) -> int:
     """Start the sysplex in the foreground; Ctrl-C stops all of it."""
     from shared import plexfile
 
+    if with_tls:
+        os.environ["PLEXMESH_TLS"] = "on"
     file = plexfile.read(place.config_file(config))
     file = file.with_lpars(lpars) if lpars else file
     folder = place.data_folder(data)
     place.make_data_folder(folder)
-    ours = lock.Lock(folder, lock.Holder(os.getpid(), f"http://{file.address}", file.sysplex))
+    ours = lock.Lock(folder, lock.Holder(os.getpid(), file.url, file.sysplex))
     if not ours.take():
         return _show_running(folder)
+    if file.tls:
+        for path in make_certificates(folder, file):
+            click.echo(f"made {path}")
     if file.ignored:
         click.echo(f"plexmesh: {file.path}: keys that do not apply here: {', '.join(file.ignored)}", err=True)
 
@@ -322,7 +328,7 @@ def _launcher(lpar: str, data: Path, config: str | None) -> str:
         urls = {each.id: each.launcher for each in _control(holder).status()[0].lpars}
     else:
         file = plexfile.read(place.config_file(config))
-        urls = {each.id: f"http://{each.hostname}:{file.port('launcher', each.id)}" for each in file.lpars.values()}
+        urls = {each: file.launcher_url(each) for each in file.lpars}
     if not (url := urls.get(lpar)):
         raise NotFound(f"there is no LPAR {lpar}{nearest(lpar, urls)}")
     return url
@@ -432,6 +438,7 @@ def _lpars_with(control: Control, component: str) -> list[str]:
 
 def _holder(data: Path) -> lock.Holder:
     """Raises NoSysplex."""
+    secure.work_with(data)
     holder = lock.holder(data)
     if holder is None:
         start = place.program(data).command("up")

@@ -106,7 +106,7 @@ class Component:
             pid=self.leader.pid if self.leader else None,
             uptime_s=None if uptime_s is None else round(uptime_s, 1),
             restarts=self.restarts.restarts,
-            url=f"http://{self.host}:{self.spec.port}",
+            url=self.spec.at(self.host),
             why=self.why,
         )
 
@@ -240,7 +240,7 @@ class Component:
         """Ask for a sign of life until there is one, or has been none for too long."""
         sign = False
         while self.spec.live_path and self.restarts.owes_sign_of_life and not sign:
-            sign = await readiness.lives(self._session, f"http://{self.host}:{self.spec.port}{self.spec.live_path}")
+            sign = await readiness.lives(self._session, f"{self.spec.at(self.host)}{self.spec.live_path}")
             if self.restarts.lives(sign):
                 return True
         return False
@@ -262,7 +262,7 @@ class Component:
         if self._registration is None:
             self._registration = self._registered_as(self.spec.routes)
             await self._registration.start()
-            self._say("component.registering", url=f"http://{self.host}:{self.spec.port}")
+            self._say("component.registering", url=self.spec.at(self.host))
         return [] if self._registration.status else ["it listens, and is not registered yet"]
 
     def _registered_as(self, routes: Mapping[str, str]) -> plexmesh.Service:
@@ -275,6 +275,7 @@ class Component:
             discovery=self._config.discovery,
             health_path="/",
             drain_s=0,
+            tls=self._config.client_tls,
         )
 
     async def _leave_registry(self) -> bool:

@@ -81,7 +81,7 @@ def _sysplex(file: Plexfile, lpar: str, data: Path) -> Iterator[Value]:
 
 def _launcher(file: Plexfile, lpar: str) -> Iterator[Value]:
     entry = file.lpars[lpar]
-    yield Value("launcher.url", f"http://{entry.hostname}:{file.port('launcher', lpar)}", "derived")
+    yield Value("launcher.url", file.launcher_url(lpar), "derived")
     for key, value in (
         ("restartIntervals", list(entry.restart_intervals_s)),
         ("minUptime", entry.min_uptime_s),
@@ -103,12 +103,11 @@ def _components(file: Plexfile, data: Path, environ: Mapping[str, str], lpar: st
 
 def _component_keys(file: Plexfile, lpar: str) -> Iterator[Value]:
     """What the launcher reads of each component that is enabled."""
-    host = file.lpars[lpar].hostname
     for name in file.enabled(lpar):
         section, place, port = file.component(name, lpar), f"components.{name}", file.port(name, lpar)
         moved = "derived: moved, because its command has no {host}" if file.moves(name, lpar) else ""
         yield Value(f"{place}.port", port, moved or _origin(file, f"{place}.port", lpar))
-        yield Value(f"{place}.url", f"http://{host}:{port}", "derived")
+        yield Value(f"{place}.url", file.component_url(name, lpar), "derived")
         for key in ("enabled", "command", "routes", "launcher"):
             if key in section:
                 yield Value(f"{place}.{key}", section[key], _origin(file, f"{place}.{key}", lpar))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from launcher import secure
 from shared import wire
 from shared.errors import BadInput, Conflict, NotFound, PlexmeshError, Unavailable
 
@@ -43,10 +44,7 @@ class Messages(msgspec.Struct, frozen=True):
 
 class Control:
     def __init__(self, url: str) -> None:
-        parts = urllib.parse.urlsplit(url)
         self._url = url
-        self._host = parts.hostname or ""
-        self._port = parts.port
 
     def status(self) -> tuple[wire.SysplexStatus, bytes]:
         """Decoded, and as it came."""
@@ -120,7 +118,7 @@ class Control:
         self, method: str, path: str, timeout_s: float, body: bytes | None
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         """An answer that has begun, and is none of an error; the caller closes the connection."""
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)
+        connection = connected(self._url, timeout_s)
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
             response = connection.getresponse()
@@ -132,6 +130,15 @@ class Control:
             connection.close()
             raise ERRORS.get(response.status, Unavailable)(_detail(refusal) or f"{self._url} answers {response.status}")
         return connection, response
+
+
+def connected(url: str, timeout_s: float) -> http.client.HTTPConnection:
+    """A connection to there, not opened yet; with https, as `launcher.secure` has it."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme == "https":
+        context = secure.context()
+        return http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=timeout_s, context=context)
+    return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
 
 
 def _quoted(name: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from launcher import callers
+from launcher import callers, secure
 from launcher.callers import Callers, Outcome
 from launcher.child_sysplex import ChildSysplex
 from launcher.control import Control
@@ -48,9 +48,10 @@ class Demo:
         self._file = file
         self._data = data
         self._program = program
-        self._control = Control(f"http://{file.address}")
+        self._control = Control(file.url)
         self._victim = list(file.lpars)[-1]
-        self._callers = Callers(f"http://{file.vipa}/sample/api/v1/hello", RATE)
+        secured = secure.tls(data).client if file.tls else None
+        self._callers = Callers(f"{file.scheme}://{file.vipa}/sample/api/v1/hello", RATE, secured)
         self._phases: list[Phase] = []
         self._up = False
 

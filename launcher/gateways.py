@@ -14,6 +14,7 @@ from http import HTTPStatus
 
 import msgspec
 
+from launcher.control import connected
 from shared import wire
 from shared.errors import ConfigError, Unavailable
 
@@ -25,8 +26,8 @@ CALL_S = 75.0
 
 MAX_REFUSAL_BYTES = 65_536
 
-GATEWAY = re.compile(r"(?:http://)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})/?\Z")
-NETLOC = re.compile(r"http://([^/?#]+)", re.IGNORECASE)
+GATEWAY = re.compile(r"(?:(https?)://)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})/?\Z")
+NETLOC = re.compile(r"https?://([^/?#]+)", re.IGNORECASE)
 WHOLE_URL = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 
 
@@ -57,9 +58,9 @@ class _Refusal(msgspec.Struct):
 def named(url: str) -> str:
     """The base of `--gateway`. Raises ConfigError."""
     found = GATEWAY.match(url)
-    if found is None or not 0 < int(found[2]) < 65536:
+    if found is None or not 0 < int(found[3]) < 65536:
         raise ConfigError(f"--gateway: expected http://host:port, got {url!r}")
-    return f"http://{found[1]}:{found[2]}"
+    return f"{found[1] or 'http'}://{found[2]}:{found[3]}"
 
 
 def chosen(status: wire.SysplexStatus, url: str = "") -> str:
@@ -67,7 +68,7 @@ def chosen(status: wire.SysplexStatus, url: str = "") -> str:
     found = [each for lpar in status.lpars for each in lpar.components if each.name == "gateway" and each.url]
     wanted = NETLOC.match(url)
     for each in found:
-        if wanted and each.url and each.url.removeprefix("http://") == wanted[1].lower():
+        if wanted and each.url and each.url.partition("://")[2] == wanted[1].lower():
             return each.url
     ready = [each.url for each in found if each.url and each.state == "ready"]
     if not ready:
@@ -127,8 +128,7 @@ def call(base: str, target: str, headers: Mapping[str, str]) -> Called:
 
 
 def _connection(base: str, within_s: float) -> http.client.HTTPConnection:
-    parts = urllib.parse.urlsplit(base)
-    return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=within_s)
+    return connected(base, within_s)
 
 
 def _refuses(answer: http.client.HTTPResponse) -> bool:

@@ -57,7 +57,7 @@ class Lpar:
         """`environ` is what its launcher is told; `folder` the LPAR's own below the data folder."""
         self.id = lpar
         self.host = file.lpars[lpar].hostname
-        self.url = f"http://{self.host}:{file.port('launcher', lpar)}"
+        self.url = file.launcher_url(lpar)
         self.run_folder = folder / "run"
         self.condition: Condition = "stopped"
         self.code: int | None = None
@@ -71,7 +71,7 @@ class Lpar:
         self._wanted = False
 
     def _set(self, file: Plexfile, environ: Mapping[str, str]) -> None:
-        self._addresses = {name: f"http://{self.host}:{file.port(name, self.id)}" for name in file.enabled(self.id)}
+        self._addresses = {name: file.component_url(name, self.id) for name in file.enabled(self.id)}
         self._environ = environ
 
     async def configure(self, file: Plexfile, environ: Mapping[str, str]) -> None:

@@ -36,8 +36,9 @@ class Plan:
             data=self.data,
             vipa=self.file.vipa,
             discovery=self.file.discovery_urls(lpar),
+            tls=self.file.tls,
         )
-        own = {"PLEXMESH_LAUNCHER_ECHO": "false", "PLEXMESH_UP": f"http://{self.file.address}"}
+        own = {"PLEXMESH_LAUNCHER_ECHO": "false", "PLEXMESH_UP": self.file.url}
         return dict(os.environ) | place_variables(self.file, place) | own
 
     def addresses(self, lpars: Iterable[str]) -> Iterator[tuple[str, int]]:
@@ -76,7 +77,7 @@ class Plan:
 
     def _whose(self, address: str) -> ConfigError | None:
         try:
-            whose = control.Control(f"http://{self.file.address}").whose()
+            whose = control.Control(self.file.url).whose()
         except PlexmeshError:
             return None
         stop = self.program.with_data(whose.data, "down")

@@ -65,7 +65,8 @@ class Screen:
         else:
             self._line(f"\n[bold red]{self._file.sysplex} is not complete[/] after {seconds:.1f} s:")
             self._write(lambda: self._console.print(status_table(lpars)))
-        self._line(f"\n  [bold]http://{self._file.vipa}/[/]   the sysplex address: any gateway of any LPAR\n")
+        home = f"{self._file.scheme}://{self._file.vipa}/"
+        self._line(f"\n  [bold]{home}[/]   the sysplex address: any gateway of any LPAR\n")
         self._write(lambda: self._console.print(self._addresses(lpars)))
         for name in self._file.users():
             if len(lpars) > 1 and self._file.moves(name, lpars[0].id):
@@ -114,10 +115,13 @@ class Screen:
         last = lpars[-1].id
         target = last if len(lpars) > 1 else f"{last} gateway"
         return [
-            f"curl -i http://{self._file.vipa}{self._path_to_try(lpars)}",
+            f"curl -i {self._believe()}{self._file.scheme}://{self._file.vipa}{self._path_to_try(lpars)}",
             self._program.command(f"kill {target}"),
             self._program.command("status"),
         ]
+
+    def _believe(self) -> str:
+        return f"--cacert {self._program.data / 'volume' / 'certificates' / 'ca.pem'} " if self._file.tls else ""
 
     def _path_to_try(self, lpars: Sequence[wire.Lpar]) -> str:
         if any(each.name == "sample" for lpar in lpars for each in lpar.components):
@@ -192,7 +196,7 @@ def _state(state: wire.ComponentState) -> Text:
 
 
 def _address(component: wire.Component) -> str:
-    return (component.url or "").removeprefix("http://")
+    return (component.url or "").partition("://")[2]
 
 
 def _duration(seconds: float | None) -> str:

@@ -52,10 +52,14 @@ class ComponentSpec:
     """Silent probes in a row after which it is killed; 0: never."""
     built_in: bool
     tells_ready: bool
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
-        return f"http://{self.hosts[0]}:{self.port}"
+        return self.at(self.hosts[0])
+
+    def at(self, host: str) -> str:
+        return f"{self.scheme}://{host}:{self.port}"
 
 
 def specs(file: Plexfile, config: LauncherConfig) -> list[ComponentSpec]:
@@ -100,6 +104,20 @@ def place_variables(file: Plexfile, place: ServiceConfig) -> dict[str, str]:
         "PLEXMESH_GATEWAY": ",".join(_gateways(file, place)),
         "PLEXMESH_DATA": str(place.data.absolute()),
         **_compared(file),
+        **_certificates(place),
+    }
+
+
+def _certificates(place: ServiceConfig) -> dict[str, str]:
+    """What calls to the sysplex need when it speaks TLS (`plexmesh.tls`); nothing else."""
+    if not place.tls:
+        return {}
+    folder = (place.data / "volume" / "certificates").absolute()
+    return {
+        "PLEXMESH_TLS": "on",
+        "PLEXMESH_CA": str(folder / "ca.pem"),
+        "PLEXMESH_CERTIFICATE": str(folder / f"{place.lpar}.pem"),
+        "PLEXMESH_CERTIFICATE_KEY": str(folder / f"{place.lpar}.key"),
     }
 
 
@@ -112,8 +130,9 @@ def _compared(file: Plexfile) -> dict[str, str]:
 
 def _gateways(file: Plexfile, place: ServiceConfig) -> list[str]:
     """Where that LPAR's programs reach the sysplex: its own gateway, if it has one, then any."""
-    own = [f"http://{place.host}:{file.port('gateway', place.lpar)}"] if "gateway" in file.enabled(place.lpar) else []
-    return [*own, f"http://{place.vipa}"]
+    port = file.port("gateway", place.lpar)
+    own = [place.url(port)] if "gateway" in file.enabled(place.lpar) else []
+    return [*own, f"{place.scheme}://{place.vipa}"]
 
 
 def component_mark(config: ServiceConfig, name: str = "") -> str:
@@ -136,7 +155,7 @@ def _environment(file: Plexfile, config: LauncherConfig, name: str, port: int) -
         "HOST": config.host,
         "PORT": str(port),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",  # `python` is ours
-        "PLEXMESH_LAUNCHER": f"http://{config.host}:{file.port('launcher', config.lpar)}",
+        "PLEXMESH_LAUNCHER": config.url(file.port("launcher", config.lpar)),
         "PYTHONUNBUFFERED": "1",  # or a program's prints reach its log only in blocks of 8 kB
     }
     place = place_variables(file, config) | _zowe_variables(file, config, name) | {MARK: component_mark(config, name)}
@@ -166,6 +185,7 @@ def _spec(file: Plexfile, config: LauncherConfig, name: str) -> ComponentSpec:
         hung_after=0 if zowe else int(launcher.get("hungAfter", whole.hung_after)),
         built_in=not command,
         tells_ready=name in COMPONENTS,
+        scheme="http" if command else config.scheme,
     )
 
 

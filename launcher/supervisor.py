@@ -63,7 +63,7 @@ class Supervisor:
         self._news = asyncio.Event()
         self._measured: dict[str, Resources] = {}
         self._measured_at = 0.0
-        self._session = aiohttp.ClientSession(connector=connector(config.host))
+        self._session = aiohttp.ClientSession(connector=connector(config.host, tls=config.secured))
         self.components = {
             spec.name: Component(
                 spec,

@@ -40,7 +40,7 @@ class Sysplex:
         self.session = session
         self._journal = journal
         gateways = {
-            each.id: f"http://{each.host}:{file.port('gateway', each.id)}"
+            each.id: file.component_url("gateway", each.id)
             for each in lpars.values()
             if "gateway" in file.enabled(each.id)
         }
@@ -68,7 +68,7 @@ class Sysplex:
         """One more while the others run; its launcher is started."""
         self.lpars[lpar.id] = lpar
         if "gateway" in self.file.enabled(lpar.id):
-            url = f"http://{lpar.host}:{self.file.port('gateway', lpar.id)}"
+            url = self.file.component_url("gateway", lpar.id)
             self.distributor.add(lifecycle, lpar.id, url)
             if self._fencing:
                 fence = self._fences[lpar.id] = self._fence(lpar.id, url)
@@ -145,14 +145,16 @@ class Sysplex:
             *(self._registry_node(each) for each in self.lpars if "discovery" in self.file.enabled(each))
         )
         return wire.SysplexStatus(
-            sysplex=wire.SysplexAddress(url=f"http://{self.file.vipa}", state=overall(each.state for each in lpars)),
+            sysplex=wire.SysplexAddress(
+                url=f"{self.file.scheme}://{self.file.vipa}", state=overall(each.state for each in lpars)
+            ),
             lpars=lpars,
             registry=nodes,
             distributor=self.distributor.report(),
         )
 
     async def _registry_node(self, lpar: str) -> wire.RegistryNode:
-        url = f"http://{self.lpars[lpar].host}:{self.file.port('discovery', lpar)}"
+        url = self.file.component_url("discovery", lpar)
         try:
             async with self.session.get(f"{url}/v1/summary", timeout=ASK) as response:
                 summary = msgspec.json.decode(await response.read(), type=wire.NodeSummary)

@@ -18,7 +18,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from launcher import orphans, place
+from launcher import orphans, place, secure
 from launcher.adoption import Adoption
 from launcher.api import application
 from launcher.drills import Drills
@@ -57,7 +57,9 @@ async def main(lifecycle: Lifecycle, plan: Plan, screen: Screen) -> None:
     sock = listen(*plan.address)
     events = Events(logging.getLogger("plexmesh.up"))
     journal = Journal(events, screen.tell, plan.program.command)
-    async with aiohttp.ClientSession() as session:
+    secured = secure.tls(plan.data) if plan.file.tls else None
+    connector = aiohttp.TCPConnector(ssl=secured.client if secured else True)
+    async with aiohttp.ClientSession(connector=connector) as session:
 
         def make(plan: Plan, lpar: str) -> Lpar:
             folder = place.make_lpar_folder(plan.data, lpar)
@@ -72,7 +74,7 @@ async def main(lifecycle: Lifecycle, plan: Plan, screen: Screen) -> None:
             sysplex.begin(lifecycle)
             lifecycle.on_hangup(functools.partial(lifecycle.spawn, "reload", adoption.adopt_if_it_can_be))
             await runner.setup()
-            await web.SockSite(runner, sock).start()
+            await web.SockSite(runner, sock, ssl_context=secured.server if secured else None).start()
             await _come_up(lifecycle, sysplex, screen, began)
             await lifecycle.stopped()
         finally:

@@ -24,6 +24,7 @@ import aiohttp
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 from yarl import URL
 
+from plexmesh import tls
 from plexmesh.cache_errors import OutcomeUnknown, Unavailable
 
 FIRST_PAUSE_S = 0.02
@@ -80,7 +81,9 @@ class Tries:
         counting = aiohttp.TraceConfig()
         counting.on_request_headers_sent.append(_count)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(keepalive_timeout=4, ttl_dns_cache=300),  # servers may close after 5 s
+            connector=aiohttp.TCPConnector(  # servers may close after 5 s
+                keepalive_timeout=4, ttl_dns_cache=300, ssl=tls.context()
+            ),
             headers={"X-CS-Service-ID": self._name},
             auto_decompress=False,
             trace_configs=[counting],

@@ -23,7 +23,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from plexmesh import environment
+from plexmesh import environment, tls
 from plexmesh.registry import RegistryUnreachable
 
 log = logging.getLogger("plexmesh.lookup")
@@ -72,7 +72,7 @@ async def instances(service_id: str, *, discovery: Sequence[str] | None = None) 
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S)
     last: list[Instance] | None = None
     async with (
-        aiohttp.ClientSession(timeout=timeout) as session,
+        aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(ssl=tls.context())) as session,
         contextlib.aclosing(_sets(session, nodes, service_id.lower())) as sets,
     ):
         async for found in sets:

@@ -37,6 +37,8 @@ class Registration:
     health_path: str = "/application/health"
     renew_s: int = 5
     lease_s: int = 15
+    secure: bool = False
+    """Its port speaks TLS."""
 
     @property
     def app(self) -> str:
@@ -58,7 +60,8 @@ class Registration:
 
     def document(self, status: str, dirty_ms: int) -> dict[str, Any]:
         """The body of a register call. `dirty_ms`: wall clock of this state in ms; a later one wins."""
-        base = f"http://{self.host}:{self.port}"
+        base = f"{'https' if self.secure else 'http'}://{self.host}:{self.port}"
+        health = f"{base}{self.health_path}"
         return {
             "instance": {
                 "instanceId": self.instance_id,
@@ -67,8 +70,8 @@ class Registration:
                 "ipAddr": self.host,
                 "status": status,
                 "overriddenStatus": "UNKNOWN",
-                "port": {"$": self.port, "@enabled": "true"},
-                "securePort": {"$": 443, "@enabled": "false"},
+                "port": {"$": 80 if self.secure else self.port, "@enabled": str(not self.secure).lower()},
+                "securePort": {"$": self.port if self.secure else 443, "@enabled": str(self.secure).lower()},
                 "countryId": 1,
                 "dataCenterInfo": {
                     "@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo",
@@ -78,7 +81,7 @@ class Registration:
                 "metadata": self.all_metadata() | (LEAVING if status == "OUT_OF_SERVICE" else {}),
                 "homePageUrl": f"{base}/",
                 "statusPageUrl": f"{base}/application/info",
-                "healthCheckUrl": f"{base}{self.health_path}",
+                **({"secureHealthCheckUrl": health} if self.secure else {"healthCheckUrl": health}),
                 "vipAddress": self.service_id,
                 "secureVipAddress": self.service_id,
                 "lastDirtyTimestamp": str(dirty_ms),

@@ -6,12 +6,15 @@ order. Every `RETURN_S` the first node is tried first again, so that a program c
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
+
+from plexmesh import tls
 
 TIMEOUT_S = 2.0
 RETURN_S = 30.0
@@ -22,8 +25,10 @@ class RegistryUnreachable(Exception):
 
 
 class Registry:
-    def __init__(self, urls: Sequence[str]) -> None:
+    def __init__(self, urls: Sequence[str], context: ssl.SSLContext | None = None) -> None:
+        """`context`: for calls with https; None: as the surroundings say."""
         self.urls = list(urls)
+        self._context = context
         self._current = 0
         self._left_home_at = 0.0
         self._session: aiohttp.ClientSession | None = None
@@ -31,7 +36,7 @@ class Registry:
     async def open(self) -> None:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         # Names are remembered: a thread that deregisters while the interpreter ends cannot look them up any more.
-        connector = aiohttp.TCPConnector(keepalive_timeout=15, ttl_dns_cache=300)
+        connector = aiohttp.TCPConnector(keepalive_timeout=15, ttl_dns_cache=300, ssl=self._context or tls.context())
         self._session = aiohttp.ClientSession(timeout=timeout, connector=connector)
 
     async def close(self) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from plexmesh import environment
@@ -36,7 +37,8 @@ class Service:
     with service.in_thread():                            Flask, scripts
 
     `host` is the address callers reach, `lpar` the LPAR it runs in, `discovery` the registry's URLs; what is not given
-    comes from the environment (`plexmesh.environment`). `health` returns whether the program can serve; False lists it
+    comes from the environment (`plexmesh.environment`, `plexmesh.tls`). `secure`: its port speaks TLS; `tls`: how the
+    registry is called. `health` returns whether the program can serve; False lists it
     DOWN until it returns True again.
     """
 
@@ -59,6 +61,8 @@ class Service:
         lease_s: int = 15,
         drain_s: float = 1.0,
         required: bool = False,
+        secure: bool = False,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         urls = environment.discovery_urls(discovery)
         host, port = environment.host(host, urls), environment.port(port)
@@ -75,8 +79,9 @@ class Service:
             health_path=health_path,
             renew_s=renew_s,
             lease_s=lease_s,
+            secure=secure,
         )
-        self._registry = Registry(urls)
+        self._registry = Registry(urls, tls)
         self._workers = Workers(environment.lock_folder(), self.registration.instance_id, self._registry.urls)
         self._entry = Entry(self.registration, self._registry, self._workers, health)
         self._drain_s = drain_s

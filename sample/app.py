@@ -30,7 +30,7 @@ async def run(config: SampleConfig, lifecycle: Lifecycle) -> None:
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
     for each in listeners:
-        await web.SockSite(runner, each).start()
+        await web.SockSite(runner, each, ssl_context=config.server_tls).start()
     events.emit("sample.started", instance=config.instance)
     service = plexmesh.Service(
         "sample",
@@ -45,6 +45,8 @@ async def run(config: SampleConfig, lifecycle: Lifecycle) -> None:
         drain_s=config.drain_s,
         renew_s=config.renew_s,
         lease_s=config.lease_s,
+        secure=config.tls,
+        tls=config.client_tls,
     )
     async with service:
         await lifecycle.stopped()

@@ -52,7 +52,7 @@ def metadata(config: SampleConfig) -> dict[str, str]:
         "apiId": "org.plexmesh.sample",
         "version": version("plexmesh-sysplex"),
         "gatewayUrl": "api/v1",
-        "swaggerUrl": f"http://{config.host}:{config.port}{PATH}",
+        "swaggerUrl": f"{config.url(config.port)}{PATH}",
     }
     tile = {"id": "examples", "title": "Examples", "description": "Services to try things with"}
     return {

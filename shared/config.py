@@ -23,6 +23,7 @@ import dataclasses
 import ipaddress
 import os
 import re
+import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NewType, NoReturn, TypeVar, get_args, get_origin, get_type_hints
@@ -32,7 +33,8 @@ import yaml
 
 from shared import plexfile
 from shared.errors import ConfigError, nearest
-from shared.tls import Trust, Verify
+from shared.tls import Files, Tls, Trust, Verify
+from shared.tls import of as tls_of
 from shared.tls import trust as trust_of
 
 Address = NewType("Address", str)
@@ -68,11 +70,43 @@ class ServiceConfig:
         (), "PEM files of whose certificates to believe when a service is called with TLS; default: the machine's own"
     )
     verify_certificates: Verify = setting("STRICT", "NONSTRICT: names are not checked; DISABLED: nothing is")
+    tls: bool = setting(False, "on: TLS of every listener and of every call of plexmesh's own (plexmesh.tls)")
+
+    @property
+    def secured(self) -> Tls | None:
+        """With the certificate of this LPAR; None: in plain. Raises ConfigError: it cannot be used."""
+        if not self.tls:
+            return None
+        own = self._certificates
+        return tls_of(Files(own / f"{self.lpar}.pem", own / f"{self.lpar}.key", (own / "ca.pem",)), "STRICT")
+
+    @property
+    def _certificates(self) -> Path:
+        return self.data / "volume" / "certificates"
+
+    @property
+    def server_tls(self) -> ssl.SSLContext | None:
+        """For listeners."""
+        return self.secured.server if self.secured else None
+
+    @property
+    def client_tls(self) -> ssl.SSLContext | None:
+        """For calls among plexmesh's own."""
+        return self.secured.client if self.secured else None
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.tls else "http"
+
+    def url(self, port: int) -> str:
+        """Of a listener of this LPAR."""
+        return f"{self.scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{port}"
 
     @property
     def trust(self) -> Trust:
         """For calls of others' services. Raises ConfigError."""
-        return trust_of(self.certificate_authorities, self.verify_certificates)
+        own = (self._certificates / "ca.pem",) if self.tls else ()
+        return trust_of(self.certificate_authorities, self.verify_certificates, own)
 
     @property
     def lease_s(self) -> int:
@@ -95,6 +129,8 @@ PLACE_FIELDS = SHARED_FIELDS - {"bind"}
 
 LAUNCHER_KEYS = frozenset({"enabled", "launcher", "command", "routes"})
 """Keys of a component's section that only the launcher reads."""
+
+SWITCH = {"on": True, "off": False, "yes": True, "no": False}
 
 C = TypeVar("C", bound=ServiceConfig)
 
@@ -122,6 +158,7 @@ def load(cls: type[C], service: str, argv: Sequence[str] | None = None, environ:
     config = cls(**values)
     if config.certificate_authorities:
         _ = config.trust  # raises where they are not there, or none
+    _ = config.secured
     if shown:
         print(_shown(config, found))  # noqa: T201
         raise SystemExit(0)
@@ -168,6 +205,7 @@ def _from_place(file: plexfile.Plexfile, lpar: str) -> dict[str, Found]:
         "without_guards": file.without,
         "verify_certificates": file.verify,
         "certificate_authorities": file.authorities,
+        "tls": file.tls,
     }
     if found is not None:
         place |= {"host": found.hostname, "discovery": file.discovery_urls(found.id)}
@@ -228,6 +266,8 @@ def _typed(cls: type[C], name: str, value: Any, where: str, base: Path = Path())
         return tuple(base / part.strip() for part in parts if part.strip())
     if wanted == tuple[Address, ...]:
         return _addresses(value, where)
+    if wanted is bool and isinstance(value, str) and value.lower() in SWITCH:
+        return SWITCH[value.lower()]
     if get_origin(wanted) is Literal:
         return _chosen(get_args(wanted), value, where)
     if get_origin(wanted) is dict and isinstance(value, str):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from shared.express import Desk, Express, Others
 from shared.outbox import Outbox
 from shared.stream import IDLE_S, Stream, Streams
+from shared.tls import peer
 
 Beginnings = Mapping[bytes, Callable[[Streams], Stream]]
 """Who takes a connection that begins so."""
@@ -27,9 +28,13 @@ def short_ways(desk: Desk, others: Others) -> Beginnings:
 class Doorway:
     """Makes the protocol of each new connection; `others` makes aiohttp's."""
 
-    def __init__(self, others: Others, beginnings: Beginnings, idle_s: float = IDLE_S) -> None:
+    def __init__(
+        self, others: Others, beginnings: Beginnings, idle_s: float = IDLE_S, *, certified: bool = False
+    ) -> None:
+        """`certified`: short ways are for those who have shown a certificate; aiohttp says what others may."""
         self.others = others
         self.beginnings = beginnings
+        self.certified = certified
         self.streams = Streams(idle_s, Outbox(asyncio.get_running_loop()))
 
     def __call__(self) -> asyncio.Protocol:
@@ -53,6 +58,9 @@ class Arrival(Stream):
 
     def data_received(self, data: bytes) -> None:
         self._said = said = self._said + data
+        if self._doorway.certified and not peer(self._transport):
+            self.hand_over(self._doorway.others(), said)
+            return
         waiting = False
         for beginning, make in self._doorway.beginnings.items():
             if said.startswith(beginning):

@@ -20,6 +20,7 @@ import aiohttp
 from aiohttp.connector import AddrInfoType
 
 from shared.errors import AddressInUse, ConfigError
+from shared.tls import Tls
 
 IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; Python names it from 3.12 on
 BACKLOG = 1024
@@ -98,10 +99,12 @@ def _numeric(host: str) -> bool:
     return True
 
 
-def connector(host: str, *, limit: int = 100) -> aiohttp.TCPConnector:
-    """An aiohttp connector whose sockets come from `host`. Node closes idle connections at 5 s, so we do at 4."""
+def connector(host: str, *, limit: int = 100, tls: Tls | None = None) -> aiohttp.TCPConnector:
+    """An aiohttp connector whose sockets come from `host`, with certificates by `tls`. Node closes idle connections at
+    5 s, so we do at 4."""
 
     def make(address: AddrInfoType) -> socket.socket:
         return outgoing(host, address[0])
 
-    return aiohttp.TCPConnector(limit=limit, keepalive_timeout=4, socket_factory=make)
+    secured = True if tls is None else tls.client
+    return aiohttp.TCPConnector(limit=limit, keepalive_timeout=4, socket_factory=make, ssl=secured)

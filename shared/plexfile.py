@@ -6,7 +6,8 @@
     haInstances:  {LPAR1: {hostname, sysname, components and zowe: {…merged over the base…}}}
     plexmesh:     {sysplex, address: where `plexmesh up` itself answers, distributor,
                    behaviour, speed, without: what a drill compares with,
-                   certificateAuthorities: whose certificates are believed, with zowe.verifyCertificates}
+                   certificateAuthorities: whose certificates are believed, with zowe.verifyCertificates,
+                   tls: of plexmesh's own listeners and calls}
 
 Merging is Zowe's: maps deeply, lists replaced whole; then templates are resolved (`shared.template`), for each LPAR by
 itself. Keys of Zowe's schema that mean nothing here are collected in `ignored` (one warning lists them); keys of
@@ -42,7 +43,7 @@ KNOWN = {
     "zowe": ("externalDomains", "externalPort", "environments", "launcher", "sysMessages", "verifyCertificates"),
     "zowe.launcher": ("restartIntervals", "minUptime", "hungAfter"),
     "plexmesh": (
-        "sysplex", "address", "behaviour", "speed", "without", "distributor", "certificateAuthorities",
+        "sysplex", "address", "behaviour", "speed", "without", "distributor", "certificateAuthorities", "tls",
     ),
 }  # fmt: skip
 
@@ -137,6 +138,8 @@ class Plexfile:
     """How the certificates of services are checked (`shared.tls`)."""
     authorities: tuple[Path, ...] = ()
     """PEM files of those whose certificates are believed; none: as the machine does."""
+    tls: bool = False
+    """plexmesh's own listeners and calls."""
 
     def component(self, name: str, lpar: str) -> dict[str, Any]:
         """A component's section as that LPAR sees it; empty when the file says nothing about it."""
@@ -174,11 +177,28 @@ class Plexfile:
         """Components that are no services of plexmesh's, as the file orders them."""
         return [name for name in self.components if name not in COMPONENTS]
 
+    @property
+    def scheme(self) -> str:
+        return "https" if self.tls else "http"
+
+    @property
+    def url(self) -> str:
+        """Of `plexmesh up`."""
+        return f"{self.scheme}://{self.address}"
+
+    def launcher_url(self, lpar: str) -> str:
+        return f"{self.scheme}://{self.lpars[lpar.upper()].hostname}:{self.port('launcher', lpar)}"
+
+    def component_url(self, name: str, lpar: str) -> str:
+        """Programs of the user's speak for themselves, in plain."""
+        scheme = self.scheme if name in COMPONENTS and "command" not in self.component(name, lpar) else "http"
+        return f"{scheme}://{self.lpars[lpar.upper()].hostname}:{self.port(name, lpar)}"
+
     def discovery_urls(self, lpar: str) -> tuple[str, ...]:
         """Every discovery node of the sysplex, the given LPAR's own first, then in a ring, so that load spreads."""
         ids, start = list(self.lpars), self.place(lpar)
         return tuple(
-            f"http://{self.lpars[each].hostname}:{self.port('discovery', each)}"
+            f"{self.scheme}://{self.lpars[each].hostname}:{self.port('discovery', each)}"
             for each in ids[start:] + ids[:start]
             if "discovery" in self.enabled(each)
         )
@@ -196,9 +216,12 @@ class Plexfile:
 
 
 def read(path: Path) -> Plexfile:
-    """Raises ConfigError: the file is not there, is not YAML, or holds something it must not."""
+    """PLEXMESH_TLS wins over `plexmesh.tls`. Raises ConfigError: the file is not there, is not YAML, or holds something
+    it must not."""
     tree, lines = yaml_file.read(path)
-    return dataclasses.replace(parse(tree, path), lines=lines)
+    found = dataclasses.replace(parse(tree, path), lines=lines)
+    told = os.environ.get("PLEXMESH_TLS", "").lower()
+    return dataclasses.replace(found, tls=told in ("on", "true", "yes", "1")) if told else found
 
 
 def parse(tree: object, path: Path) -> Plexfile:
@@ -226,6 +249,7 @@ def parse(tree: object, path: Path) -> Plexfile:
         without=checked.guards(plex.get("without"), "plexmesh.without"),
         distributor=checked.choice(plex.get("distributor", "distribute"), DISTRIBUTORS, "plexmesh.distributor"),
         verify=checked.choice(zowe.get("verifyCertificates", "STRICT"), VERIFY, "zowe.verifyCertificates"),
+        tls=checked.flag(plex.get("tls", False), "plexmesh.tls"),
         authorities=checked.paths(plex.get("certificateAuthorities"), "plexmesh.certificateAuthorities"),
     )
 
@@ -448,6 +472,11 @@ class _Checked:
             return []
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
             raise self.fail(place, f"expected a list of names, got {value!r}")
+        return value
+
+    def flag(self, value: object, place: str) -> bool:
+        if not isinstance(value, bool):
+            raise self.fail(place, f"expected true or false, got {value!r}")
         return value
 
     def paths(self, value: object, place: str) -> tuple[Path, ...]:

@@ -12,6 +12,8 @@ from shared.outbox import Outbox
 
 IDLE_S = 60.0
 
+TLS_SLACK_BYTES = 16_384
+
 
 class Streams:
     """Those that are open. `idle_s`: one on which nothing comes for one to two times as long has no patience left."""
@@ -77,6 +79,12 @@ class Stream(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
 
+    def unsent(self) -> bool:
+        """What was written waits for the other end to take it. With TLS some of the handshake may wait besides."""
+        assert self._transport is not None
+        plain = self._transport.get_extra_info("sslcontext") is None
+        return self._transport.get_write_buffer_size() > (0 if plain else TLS_SLACK_BYTES)
+
     def _wait(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._streams.idle_s, self._look)
 
@@ -85,6 +93,6 @@ class Stream(asyncio.Protocol):
         if self._silent <= self.patience:
             self._wait()
             return
-        if self._transport is not None and self._transport.get_write_buffer_size():
+        if self._transport is not None and self.unsent():
             self._transport.abort()  # what was written for it will never be taken
         self.end()

@@ -6,8 +6,9 @@
 
 `verify` is Zowe's `verifyCertificates`: STRICT; NONSTRICT, names are not checked; DISABLED, nothing is.
 
-Files that are exchanged are noticed by `renew`, which whoever holds a `Tls` calls now and then: handshakes from then on
-use the new ones, connections that are open stay. A pair that does not fit, or cannot be read, changes nothing.
+Files that are exchanged are noticed at a handshake, some seconds later: it and those after it use the new ones, and
+connections that are open stay. A pair that does not fit, or cannot be read, changes nothing, and is told in the log
+once.
 
 TLS 1.2 and 1.3 with Mozilla's intermediate ciphers, HTTP/1.1 by ALPN, tickets for resumption.
 
@@ -17,8 +18,10 @@ Not here: making certificates (`plexmesh certs`), what a certificate may do.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
+import logging
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +30,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from shared.errors import ConfigError
+
+log = logging.getLogger("plexmesh.tls")
 
 Verify = Literal["STRICT", "NONSTRICT", "DISABLED"]
 
@@ -60,6 +65,8 @@ class Tls:
         """Raises ConfigError."""
         self.files = files
         self.verify = verify
+        self._looked = time.monotonic()
+        self._trouble = ""
         self._stamp = _stamp(files)
         self._newest = self._server()
         self.server = self._newest
@@ -79,7 +86,22 @@ class Tls:
         return True
 
     def _renewed(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        """With each handshake; the files are looked at now and then."""
+        now = time.monotonic()
+        if now - self._looked >= LOOK_S:
+            self._looked = now
+            self._look()
         connection.context = self._newest
+
+    def _look(self) -> None:
+        try:
+            if self.renew():
+                log.info("certificates.renewed", extra={"fields": {"certificate": str(self.files.certificate)}})
+            self._trouble = ""
+        except ConfigError as error:
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                log.warning("certificates.refused", extra={"fields": {"why": self._trouble}})
 
     def _server(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -107,15 +129,16 @@ class Tls:
 class Trust:
     """Whose certificates are believed when others' services are called, to whom none of ours is shown.
 
-    `authorities` alone, or without any those of this machine.
+    `authorities` alone, or without any those of this machine; and `own` in any case.
     """
 
-    def __init__(self, authorities: tuple[Path, ...], verify: Verify) -> None:
+    def __init__(self, authorities: tuple[Path, ...], verify: Verify, own: tuple[Path, ...] = ()) -> None:
         """Raises ConfigError."""
-        self._authorities = authorities
+        self._default = not authorities
+        self._authorities = (*authorities, *own)
         self._verify = verify
         self._looked = time.monotonic()
-        self._stamp = _stamp(authorities)
+        self._stamp = _stamp(self._authorities)
         self._context = self._made()
 
     @property
@@ -133,21 +156,26 @@ class Trust:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         _harden(context)
         _believe(context, self._authorities)
-        if not self._authorities:
+        if self._default:
             context.load_default_certs()
         return _strictly(context, self._verify)
 
 
 @functools.cache
-def trust(authorities: tuple[Path, ...], verify: Verify) -> Trust:
+def trust(authorities: tuple[Path, ...], verify: Verify, own: tuple[Path, ...] = ()) -> Trust:
     """The one of this process. Raises ConfigError."""
-    return Trust(authorities, verify)
+    return Trust(authorities, verify, own)
 
 
 @functools.cache
 def of(files: Files, verify: Verify) -> Tls:
     """The one of this process. Raises ConfigError."""
     return Tls(files, verify)
+
+
+def peer(transport: asyncio.BaseTransport | None) -> str:
+    """Who is at the other end: the common name of a certificate that was believed, or empty."""
+    return subject(transport.get_extra_info("peercert")) if transport is not None else ""
 
 
 def subject(certificate: dict[str, Any] | None) -> str:

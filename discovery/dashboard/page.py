@@ -66,7 +66,7 @@ class Dashboard:
         self._servers = servers
         self._refusals = refusals
         self._finder = Finder(node.view, lambda: comings.heard)
-        self._sight = Sight(config.host)
+        self._sight = Sight(config)
         self._assets = {each.name: each.read_bytes() for each in (FOLDER / "static").iterdir()}
 
     def install(self, app: web.Application) -> None:
@@ -89,7 +89,7 @@ class Dashboard:
             "sysplex": config.sysplex,
             "lpar": config.lpar,
             "address": config.address,
-            "console": f"http://{config.vipa}/" if config.vipa else "",
+            "console": f"{config.scheme}://{config.vipa}/" if config.vipa else "",
             "simulated": simulated.IN_ONE_LINE,
         }
         answer = aiohttp_jinja2.render_template("home.html", request, context)

@@ -18,6 +18,7 @@ import msgspec
 from discovery import clock
 from discovery.dashboard.matrix import Sighting
 from shared import net
+from shared.config import ServiceConfig
 
 EVERY_S = 2.0
 FRESH_S = 6.0
@@ -33,9 +34,9 @@ _sighting = msgspec.json.Decoder(Sighting)
 
 
 class Sight:
-    def __init__(self, host: str) -> None:
-        """Calls come from `host`."""
-        self._session = aiohttp.ClientSession(connector=net.connector(host), timeout=TIMEOUT)
+    def __init__(self, config: ServiceConfig) -> None:
+        connector = net.connector(config.host, tls=config.secured)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=TIMEOUT)
         self._look: asyncio.Task[None] | None = None
         self._asked_at = self._seen_at = float("-inf")
         self._seen: Sightings = {}

@@ -79,7 +79,7 @@ class Replicator:
     """`heard` is `discovery.hearer.Hearer`."""
 
     def __init__(self, config: DiscoveryConfig, registry: Registry, driver: Driver, events: Events) -> None:
-        self._session = aiohttp.ClientSession(connector=net.connector(config.host), headers=HEADERS)
+        self._session = aiohttp.ClientSession(connector=net.connector(config.host, tls=config.secured), headers=HEADERS)
         urls = [URL(each) for each in config.eureka_peers]
         others = [url for url in urls if (url.host, url.port) != (config.host, config.port)]
         self._peers = [Peer(url, self._session, registry, driver, events) for url in others]

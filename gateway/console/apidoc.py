@@ -7,7 +7,7 @@ asked for at the instance that registered it, or, where it names a gateway, thro
 redirect is followed. Instances are tried in order, those that are UP first; the first one's reason is told.
 
     404   no such service, no such API, no document named
-    503   it is somewhere else; needs TLS; cannot be reached; is silent; answers another status than 200; is too large;
+    503   it is somewhere else; cannot be reached; is silent; answers another status than 200; is too large;
           is neither JSON nor YAML, neither OpenAPI 3 nor Swagger 2; blows up
 
 Not here: what is made of it (`gateway.console.documents`).
@@ -16,7 +16,7 @@ Not here: what is made of it (`gateway.console.documents`).
 from __future__ import annotations
 
 import asyncio
-import os
+import ssl
 from collections.abc import Sequence
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -28,6 +28,7 @@ from gateway.config import GatewayConfig
 from gateway.console import documents
 from gateway.console.catalog import documented
 from gateway.console.documents import Document
+from gateway.dialing import reason
 from gateway.plane import Plane
 from gateway.routes import Route, match, outgoing_path
 from gateway.snapshot import Snapshot
@@ -38,6 +39,7 @@ from shared.wire import Instance
 ACCEPT = {"Accept": "application/json, application/yaml;q=0.9, */*;q=0.5"}
 WITHIN_S = 3.0
 MAX_BYTES = 5 * 1024 * 1024
+PORTS = {"http": 80, "https": 443}
 MAX_TRIES = 3
 """Instances asked for one document."""
 
@@ -81,11 +83,12 @@ class Apidocs:
     ) -> tuple[str, bytes]:
         """Where it was registered to be, and what is there."""
         why, timeout = "", aiohttp.ClientTimeout(total=WITHIN_S)
+        trust = self._config.trust.context
         async with aiohttp.ClientSession(connector=connector(self._config.host), timeout=timeout) as session:
             for instance, registered in places[:MAX_TRIES]:
                 try:
                     url = urljoin(f"http://{_authority(instance.host or instance.ip, instance.port)}/", registered)
-                    return url, await _get(session, self._place(url, instance, snapshot, routes))
+                    return url, await _get(session, trust, self._place(url, instance, snapshot, routes))
                 except _NotHad as error:
                     why = why or f"{service}: its document at {registered[:200]} {error}"
                 except ValueError:
@@ -95,12 +98,13 @@ class Apidocs:
     def _place(self, url: str, instance: Instance, snapshot: Snapshot, routes: tuple[Route, ...]) -> str:
         """Where to ask for it. Raises _NotHad, ValueError."""
         parts = urlsplit(url)
-        if parts.scheme != "http":
-            raise _NotHad("can only be had with TLS" if parts.scheme == "https" else "is at no http URL")
+        if parts.scheme not in ("http", "https"):
+            raise _NotHad("is at no http or https URL")
         if _at(parts, instance.host, instance.port) or _at(parts, instance.ip, instance.port):
             return url
         if self._is_gateway(parts, snapshot) and match(parts.path.encode(), routes):
-            return parts._replace(netloc=_authority(self._config.host, self._config.port)).geturl()
+            own = _authority(self._config.host, self._config.port)
+            return parts._replace(scheme=self._config.scheme, netloc=own).geturl()
         raise _NotHad("is on neither its instance's address nor a route of its own")
 
     def _is_gateway(self, url: SplitResult, snapshot: Snapshot) -> bool:
@@ -111,17 +115,18 @@ class Apidocs:
 
 
 def _at(url: SplitResult, host: str, port: int) -> bool:
-    return bool(host) and (url.hostname or "") == host.lower().strip("[]") and (url.port or 80) == port
+    place = url.hostname or "", url.port or PORTS.get(url.scheme)
+    return bool(host) and place == (host.lower().strip("[]"), port)
 
 
 def _authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-async def _get(session: aiohttp.ClientSession, url: str) -> bytes:
+async def _get(session: aiohttp.ClientSession, trust: ssl.SSLContext, url: str) -> bytes:
     """Raises _NotHad."""
     try:
-        async with session.get(url, headers=ACCEPT, allow_redirects=False) as answer:
+        async with session.get(url, headers=ACCEPT, allow_redirects=False, ssl=trust) as answer:
             if answer.status != 200:
                 raise _NotHad(f"is answered {answer.status}")
             whole = bytearray()
@@ -133,7 +138,6 @@ async def _get(session: aiohttp.ClientSession, url: str) -> bytes:
     except TimeoutError as error:
         raise _NotHad(f"is not there within {WITHIN_S:g} s") from error
     except aiohttp.ClientConnectorError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error.os_error)
-        raise _NotHad(f"cannot be reached: {reason}") from error
+        raise _NotHad(f"cannot be reached: {reason(error)}") from error
     except (aiohttp.ClientError, OSError) as error:
         raise _NotHad(f"breaks off: {type(error).__name__}") from error

@@ -60,7 +60,7 @@ class Collector:
         self._events = events
         self._lab = lab
         self._up = up
-        self._own = Process(config.lpar, "gateway", f"http://{config.host}:{config.port}")
+        self._own = Process(config.lpar, "gateway", config.url(config.port))
         self.source = Source(config.lpar, "gateway", f"{config.lpar}/gateway@{events.began:.3f}")
         self.document: Document = {}
         self.history = History()
@@ -137,7 +137,7 @@ class Collector:
 
     async def _collect(self) -> None:
         async with (
-            aiohttp.ClientSession(connector=connector(self._config.host, limit=0)) as session,
+            aiohttp.ClientSession(connector=connector(self._config.host, limit=0, tls=self._config.secured)) as session,
             asyncio.TaskGroup() as tasks,
         ):
             try:
@@ -191,7 +191,7 @@ class Collector:
         found = [Process("", "sysplex", self._up)] if self._up else []
         for each in snapshot.instances.values():
             component = FOLLOWED.get(each.service)
-            if component is not None and each.lpar and not each.secure:
+            if component is not None and each.lpar and each.secure == self._config.tls:
                 found.append(Process(each.lpar, component, document.url(each)))
         return [process for process in found if process != self._own][:MAX_FEEDS]
 

@@ -46,6 +46,7 @@ OFF = (
     "components.gateway.console.lab: true in plexmesh.yaml; then everybody who reaches this page can break something."
 )
 SWITCHED_OFF = "The Lab is switched off by components.gateway.console.lab: false in plexmesh.yaml."
+NO_LOGIN = "With TLS the Lab is off: there is no login yet, and nobody can show in a browser that he may break things."
 NO_UP = "Orders for whole LPARs and drills need plexmesh up, which has not started this gateway."
 
 SANDBOX = {
@@ -82,7 +83,7 @@ class Lab:
     @property
     def enabled(self) -> bool:
         wanted = self._config.console_lab
-        return bool(self._up) if wanted is None else wanted
+        return not self._config.tls and (bool(self._up) if wanted is None else wanted)
 
     def facts(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Its sections of the document: lab, runs, slices, moments."""
@@ -102,6 +103,8 @@ class Lab:
                 await self._runs.follow(session, changed)
 
     def _why(self) -> str:
+        if self._config.tls:
+            return NO_LOGIN
         if not self.enabled:
             return SWITCHED_OFF if self._config.console_lab is False else OFF
         return self._runs.trouble if self._up else NO_UP
@@ -191,7 +194,7 @@ class Lab:
 
     def _session(self) -> aiohttp.ClientSession:
         timeout = aiohttp.ClientTimeout(total=WITHIN_S, sock_connect=1.0)
-        return aiohttp.ClientSession(connector=connector(self._config.host), timeout=timeout)
+        return aiohttp.ClientSession(connector=connector(self._config.host, tls=self._config.secured), timeout=timeout)
 
 
 def _known(action: str, actions: tuple[str, ...]) -> str:

@@ -54,7 +54,8 @@ class Leases:
         """Raises NotFound, Unavailable."""
         path = f"/v1/leases/{quote(instance.service)}/{quote(instance.instance, safe=':')}"
         timeout = aiohttp.ClientTimeout(total=WITHIN_S)
-        async with aiohttp.ClientSession(connector=connector(self._config.host), timeout=timeout) as session:
+        secured = connector(self._config.host, tls=self._config.secured)
+        async with aiohttp.ClientSession(connector=secured, timeout=timeout) as session:
             try:
                 async with session.get(node + path, allow_redirects=False) as answer:
                     if answer.status == 404:

@@ -21,7 +21,7 @@ from aiohttp import web
 
 from gateway.config import GatewayConfig
 from gateway.console.origin import same_origin
-from shared.errors import Conflict, NotFound, Unavailable
+from shared.errors import Conflict, Forbidden, NotFound, Unavailable
 from shared.net import connector
 
 WITHIN_S = 2.0
@@ -45,6 +45,8 @@ class Statuses:
 
     async def set_status(self, request: web.Request) -> web.Response:
         same_origin(request, self._names)
+        if self._config.tls and not request.headers.get("X-Certificate-CommonName"):
+            raise Forbidden("with TLS, orders are taken from holders of a certificate of this sysplex")
         wanted = msgspec.json.decode(await request.read(), type=Wanted)
         service, instance = request.match_info["service"].lower(), request.match_info["instance"]
         if service == "discovery":
@@ -56,7 +58,8 @@ class Statuses:
         """Raises NotFound: no node that answers knows it; Unavailable: none answers."""
         path = f"/eureka/apps/{quote(service.upper(), safe='')}/{quote(instance, safe=':')}/status{query}"
         troubles, timeout = [], aiohttp.ClientTimeout(total=WITHIN_S)
-        async with aiohttp.ClientSession(connector=connector(self._config.host), timeout=timeout) as session:
+        secured = connector(self._config.host, tls=self._config.secured)
+        async with aiohttp.ClientSession(connector=secured, timeout=timeout) as session:
             for node in self._config.discovery:
                 status = await _asked(session, method, f"{node.rstrip('/')}{path}")
                 if status == 200:

@@ -36,7 +36,7 @@ class Stream:
         self._hello = {
             "sysplex": config.sysplex,
             "lpar": config.lpar,
-            "url": f"http://{config.host}:{config.port}",
+            "url": config.url(config.port),
             "address": config.vipa,
             "process": collector.source.process,
         }

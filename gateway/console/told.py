@@ -59,7 +59,7 @@ def told(config: GatewayConfig, snapshot: Snapshot, report: Report, now: float) 
     ]  # fmt: skip
     return Told(
         lpar=config.lpar,
-        url=f"http://{config.host}:{config.port}",
+        url=config.url(config.port),
         at=now,
         calls=sum(sum(each.answers) for each in meters),
         errors=sum(each.answers[5] + each.answers[CUT] for each in meters),

@@ -14,7 +14,7 @@ from shared.wire import Instance
 
 def external_url(config: GatewayConfig) -> str:
     """Of the sysplex address; where there is none, of this gateway."""
-    return f"http://{config.vipa or f'{config.host}:{config.port}'}"
+    return f"{config.scheme}://{config.vipa}" if config.vipa else config.url(config.port)
 
 
 def public_url(url: str, instance: Instance, routes: tuple[Route, ...], gateway_url: str, external: str) -> str:

@@ -34,7 +34,9 @@ class Local:
         """`own`: the file is the drill's, and may be written."""
         self._file = file
         self._own = own
-        self._control = Control(f"http://{file.address}")
+        if file.tls:
+            raise NotHere("drills speak plain HTTP: start the sysplex without TLS, or do it to one of its own (--own)")
+        self._control = Control(file.url)
 
     def status(self) -> wire.SysplexStatus:
         return self._control.status()[0]
@@ -74,7 +76,7 @@ class Local:
             each.id: f"http://{each.hostname}:{self._file.port('launcher', each.id)}"
             for each in self._file.lpars.values()
         }
-        return {"": f"http://{self._file.address}", **launchers}
+        return {"": self._file.url, **launchers}
 
 
 def own_file(base: Plexfile, folder: Path, *, behaviour: str, speed: float, without: list[str]) -> Plexfile:

@@ -51,6 +51,8 @@ GOOD: list[tuple[str, str, Any, str, Any]] = [
     ("apiml.corsAllowCredentials", "false", False, "cors_credentials", False),
     ("apiml.service.externalUrl", "http://10.0.0.1:8080/x", "http://10.0.0.1:8080/x", "external_url",
      "http://10.0.0.1:8080/x"),
+    ("plexmesh.visibility", "internal", "internal", "internal", True),
+    ("plexmesh.visibility", "external", "external", "internal", False),
 ]  # fmt: skip
 
 BAD: list[tuple[str, Any]] = [
@@ -88,6 +90,7 @@ BAD: list[tuple[str, Any]] = [
     ("apiml.corsAllowedMethods", "G\u00c4T"),
     ("apiml.corsAllowCredentials", "on"),
     ("apiml.service.externalUrl", "ftp://a"),
+    ("plexmesh.visibility", "public"),
     ("apiml.service.externalUrl", "http://u:p@a"),
     ("apiml.service.externalUrl", "//a"),
     ("apiml.service.externalUrl", "http://a b"),

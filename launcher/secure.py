@@ -1,0 +1,30 @@
+"""TLS of `plexmesh up` and of the command: both work with the data folder, and its certificates are theirs.
+
+The pair `sysplex` there is `up`'s own, and what the command shows: who can read it may give orders.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from shared.tls import Files, Tls, of
+
+NAME = "sysplex"
+_folder: list[Path] = []
+
+
+def work_with(data: Path) -> None:
+    """The data folder of this command."""
+    _folder[:] = [data]
+
+
+def tls(data: Path) -> Tls:
+    """Raises ConfigError."""
+    folder = data / "volume" / "certificates"
+    return of(Files(folder / f"{NAME}.pem", folder / f"{NAME}.key", (folder / "ca.pem",)), "STRICT")
+
+
+def context() -> ssl.SSLContext:
+    """For calls of the command. Raises ConfigError: there are no certificates in its data folder."""
+    return tls(_folder[0] if _folder else Path(".plexmesh")).client

@@ -1,0 +1,171 @@
+"""A sysplex with TLS everywhere: `plexmesh up --tls` and nothing else, real processes, real certificates."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from launcher.callers import Callers, cut, errors
+from plexmesh import Service
+from tests.integration.launcher_rig import ADDRESS, HOSTS, VIPA_HOST, Rig, poll
+
+VIPA = f"https://{VIPA_HOST}:7554"
+GATEWAYS = [f"https://{host}:7554" for host in HOSTS.values()]
+NODES = [f"https://{host}:7553" for host in HOSTS.values()]
+LAUNCHER = f"https://{HOSTS['LPAR2']}:7550"
+CACHE = "/cachingservice/api/v1/cache"
+
+
+@pytest.fixture(scope="module")
+def sysplex(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    rig = Rig(tmp_path_factory.mktemp("tls"))
+    rig.tree["components"] = {"discovery": {}, "gateway": {}, "caching": {}, "sample": {}}
+    try:
+        rig.up("--tls")
+        rig.ok("certs", "issue", "client", "--password", "secret")
+        yield rig
+    finally:
+        rig.close()
+
+
+class Caller:
+    """Believes the sysplex' authority, and shows that certificate, if any."""
+
+    def __init__(self, rig: Rig, name: str = "") -> None:
+        folder = rig.data / "volume" / "certificates"
+        self.context = ssl.create_default_context(cafile=folder / "ca.pem")
+        if name:
+            self.context.load_cert_chain(folder / f"{name}.pem", folder / f"{name}.key")
+        handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self.context)
+        self._opener = urllib.request.build_opener(*handlers)
+
+    def ask(self, url: str, method: str = "GET", body: object = None, **headers: str) -> tuple[int, bytes]:
+        data = None if body is None else json.dumps(body).encode()
+        fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        asked = urllib.request.Request(url, data, {"Content-Type": "application/json", **fields}, method=method)
+        try:
+            with self._opener.open(asked, timeout=10) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+
+    def json(self, url: str) -> Any:
+        return json.loads(self.ask(url)[1])
+
+
+def test_everything_is_ready_and_every_address_is_with_tls(sysplex: Rig) -> None:
+    status = poll("ready", lambda: found if (found := sysplex.status())["sysplex"]["state"] == "ready" else None)
+    urls = [status["sysplex"]["url"], *(part["url"] for lpar in status["lpars"] for part in lpar["components"])]
+    assert all(url.startswith("https://") for url in urls)
+    nobody = Caller(sysplex)
+    for base in (VIPA, *GATEWAYS):
+        answering = {json.loads(nobody.ask(f"{base}/sample/api/v1/hello")[1])["lpar"] for _ in range(20)}
+        assert answering == {"LPAR1", "LPAR2"}
+    holder = Caller(sysplex, "client")
+    for node in NODES:
+        poll("one registry", lambda node=node: holder.json(f"{node}/v1/summary")["instances"] == 10)
+
+
+@pytest.mark.parametrize("address", [f"{VIPA_HOST}:7554", f"{HOSTS['LPAR1']}:7553", f"{HOSTS['LPAR1']}:7555", ADDRESS])
+def test_nothing_answers_in_plain(sysplex: Rig, address: str) -> None:
+    with pytest.raises((urllib.error.URLError, ConnectionError)):
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+            f"http://{address}/application/live", timeout=5
+        )
+
+
+def test_the_registry_is_for_holders_of_a_certificate(sysplex: Rig) -> None:
+    nobody, holder = Caller(sysplex), Caller(sysplex, "client")
+    for path in ("/eureka/apps", "/v1/instances", "/v1/watch"):
+        status, body = nobody.ask(NODES[0] + path)
+        assert (status, b"certificate" in body) == (403, path.startswith("/v1"))
+    assert nobody.ask(f"{NODES[0]}/application/ready")[0] == 200
+    assert holder.ask(f"{NODES[0]}/eureka/apps")[0] == 200
+
+
+def test_the_cache_does_not_exist_for_those_who_have_none(sysplex: Rig) -> None:
+    nobody, holder = Caller(sysplex), Caller(sysplex, "client")
+    entry = {"key": "k", "value": "v"}
+    assert holder.ask(GATEWAYS[0] + CACHE, "POST", entry, X_CS_Service_ID="me")[0] == 201
+    for gateway in GATEWAYS:
+        assert holder.ask(f"{gateway}{CACHE}/k", X_CS_Service_ID="me")[0] == 200
+        status, body = nobody.ask(f"{gateway}{CACHE}/k", X_CS_Service_ID="me")
+        assert status == 404
+        assert b"no service has the id" in body
+        forged = nobody.ask(f"{gateway}{CACHE}/k", X_CS_Service_ID="me", X_Certificate_CommonName="LPAR1")
+        assert forged[0] == 404
+
+
+def test_orders_need_a_certificate(sysplex: Rig) -> None:
+    nobody, holder = Caller(sysplex), Caller(sysplex, "client")
+    orders = [
+        (f"{LAUNCHER}/v1/components/sample/pause", "POST"), (f"https://{ADDRESS}/v1/lpars/LPAR2/pause", "POST"),
+        (f"{GATEWAYS[1]}/gateway/v1/vipa", "PUT"), (f"{GATEWAYS[1]}/gateway/v1/reload", "PUT"),
+    ]  # fmt: skip
+    for url, method in orders:
+        for headers in ({}, {"X_Certificate_CommonName": "LPAR1"}):
+            assert nobody.ask(url, method, {"state": "out"}, **headers)[0] == 403, url
+    assert holder.ask(f"{GATEWAYS[1]}/gateway/v1/vipa", "PUT", {"state": "in"})[0] == 200
+    lab = {"Origin": VIPA, "Host": f"{VIPA_HOST}:7554"}
+    assert holder.ask(f"{VIPA}/console/v1/lab/lpars/LPAR2/kill", "POST", {}, **lab)[0] in (403, 409)
+    assert all(each["state"] == "ready" for each in sysplex.status()["lpars"])
+
+
+async def test_a_service_registers_with_its_certificate_and_in_plain_it_stays(
+    sysplex: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = sysplex.data / "volume" / "certificates"
+    monkeypatch.setenv("PLEXMESH_CA", str(folder / "ca.pem"))
+    monkeypatch.setenv("PLEXMESH_CERTIFICATE", str(folder / "client.pem"))
+    monkeypatch.setenv("PLEXMESH_CERTIFICATE_KEY", str(folder / "client.key"))
+    async with asyncio.timeout(20):
+        async with Service("orders", port=9000, host="127.0.0.1", discovery=NODES, drain_s=0, required=True):
+            seen = await asyncio.to_thread(Caller(sysplex, "client").json, f"{NODES[1]}/v1/instances?service=orders")
+            while not seen["instances"]:
+                seen = await asyncio.to_thread(
+                    Caller(sysplex, "client").json, f"{NODES[1]}/v1/instances?service=orders"
+                )
+            (instance,) = seen["instances"]
+            assert not instance.get("secure", False)
+            assert instance["health_check_url"].startswith("http://")
+
+
+async def test_an_lpar_is_killed_and_nobody_notices(sysplex: Rig) -> None:
+    callers = Callers(f"{VIPA}/sample/api/v1/hello", 100, Caller(sysplex).context)
+    calling = asyncio.create_task(callers.run())
+    await asyncio.sleep(1)
+    assert (await asyncio.to_thread(sysplex.call, "kill", "LPAR2")).returncode == 0
+    await asyncio.sleep(2)
+    assert (await asyncio.to_thread(sysplex.call, "start", "LPAR2")).returncode == 0
+    callers.stop()
+    await calling
+    assert errors(callers.outcomes) == []
+    assert len(cut(callers.outcomes)) <= 2, "those that were inside the gateway that died"
+    assert len(callers.outcomes) > 200
+
+
+def test_certificates_are_exchanged_while_everything_runs(sysplex: Rig) -> None:
+    def shown() -> bytes:
+        context = Caller(sysplex).context
+        with (
+            socket.create_connection((HOSTS["LPAR1"], 7554), timeout=5) as sock,
+            context.wrap_socket(sock, server_hostname=HOSTS["LPAR1"]) as secured,
+        ):
+            found = secured.getpeercert(binary_form=True)
+        assert found is not None
+        return found
+
+    before = shown()
+    sysplex.ok("certs", "init", "--force", "--config", str(sysplex.file))
+    poll("the new one is shown", lambda: shown() != before)
+    assert Caller(sysplex).ask(f"{VIPA}/sample/api/v1/hello")[0] == 200
+    assert sysplex.call("status").returncode == 0
