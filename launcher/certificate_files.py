@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,14 +61,16 @@ class Certificates:
             made += self._write(name, certs.lpar_certificate(authority, name, filter(None, places), now))
         return made
 
-    def issue(self, name: str, password: str, now: datetime.datetime, *, anew: bool = False) -> list[Path]:
-        """A client's. Raises BadInput, Conflict, ConfigError."""
+    def issue(
+        self, name: str, password: str, now: datetime.datetime, *, places: Iterable[str] = (), anew: bool = False
+    ) -> list[Path]:
+        """A client's; `places` where it serves itself. Raises BadInput, Conflict, ConfigError."""
         if not name or not all(each.isalnum() or each in "-_." for each in name) or name.startswith("."):
             raise BadInput(f"{name!r}: expected a name of letters, digits, '-', '_' and '.'")
         if name.lower() == "ca" or (not anew and (self.folder / f"{name}.pem").exists()):
             raise Conflict(f"{self.folder / name}.pem is there already; --force makes another one")
         authority = self._authority()
-        pair = certs.client_certificate(authority, name, now)
+        pair = certs.client_certificate(authority, name, now, places)
         bundle = self._put(f"{name}.p12", pair.pkcs12(name, authority.certificate, password), 0o600)
         return [*self._write(name, pair), bundle]
 

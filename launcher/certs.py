@@ -2,7 +2,7 @@
 
     authority    CN = "<sysplex> authority", signs only
     LPAR         CN = its name, OU = "plexmesh LPAR"; names and addresses under which it is called; server and client
-    client       CN = its name, OU = "plexmesh client"; client only
+    client       CN = its name, OU = "plexmesh client"; client only, unless names and addresses are given
 
 O is the sysplex. Keys are on P-256, signatures ECDSA with SHA-256. Times are UTC.
 
@@ -72,8 +72,11 @@ def lpar_certificate(authority: Pair, lpar: str, places: Iterable[str], now: dat
     return _issued(authority, lpar, LPAR, [Use.SERVER_AUTH, Use.CLIENT_AUTH], names, now)
 
 
-def client_certificate(authority: Pair, name: str, now: datetime.datetime) -> Pair:
-    return _issued(authority, name, CLIENT, [Use.CLIENT_AUTH], None, now)
+def client_certificate(authority: Pair, name: str, now: datetime.datetime, places: Iterable[str] = ()) -> Pair:
+    """`places`: of one that serves, too."""
+    names = [_place(each) for each in dict.fromkeys(places)]
+    uses = [Use.SERVER_AUTH, Use.CLIENT_AUTH] if names else [Use.CLIENT_AUTH]
+    return _issued(authority, name, CLIENT, uses, x509.SubjectAlternativeName(names) if names else None, now)
 
 
 def read(certificate: bytes, key: bytes) -> Pair:

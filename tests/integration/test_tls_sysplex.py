@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import shutil
 import socket
 import ssl
+import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from launcher.callers import Callers, cut, errors
 from plexmesh import Service
@@ -169,3 +175,85 @@ def test_certificates_are_exchanged_while_everything_runs(sysplex: Rig) -> None:
     poll("the new one is shown", lambda: shown() != before)
     assert Caller(sysplex).ask(f"{VIPA}/sample/api/v1/hello")[0] == 200
     assert sysplex.call("status").returncode == 0
+
+
+# --- Zowe's published clients, unchanged
+
+NODE_HOST, NODE_PORT = HOSTS["LPAR1"], 9700
+
+
+def enabler_configuration(rig: Rig) -> dict[str, Any]:
+    """As the enabler's documentation has it."""
+    folder = rig.data / "volume" / "certificates"
+    base = f"https://{NODE_HOST}:{NODE_PORT}"
+    return {
+        "eureka": {
+            "ssl": True, "host": HOSTS["LPAR1"], "port": 7553, "servicePath": "/eureka/apps/", "maxRetries": 30,
+            "requestRetryDelay": 200, "registryFetchInterval": 5, "heartbeatInterval": 500,
+            "serviceUrls": {"default": [f"{node}/eureka/apps/" for node in NODES]},
+        },
+        "ssl": {
+            "certificate": str(folder / "nodeservice.pem"), "keystore": str(folder / "nodeservice.key"),
+            "caFile": str(folder / "ca.pem"), "keyPassword": "",
+        },
+        "instance": {
+            "app": "nodeservice", "vipAddress": "nodeservice", "instanceId": f"{NODE_HOST}:nodeservice:{NODE_PORT}",
+            "homePageUrl": f"{base}/", "hostName": NODE_HOST, "ipAddr": NODE_HOST, "secureVipAddress": "nodeservice",
+            "port": {"$": NODE_PORT, "@enabled": False}, "securePort": {"$": NODE_PORT, "@enabled": "true"},
+            "dataCenterInfo": {
+                "@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo", "name": "MyOwn",
+            },
+            "metadata": {
+                "apiml.routes.api_v1.gatewayUrl": "api/v1", "apiml.routes.api_v1.serviceUrl": "/api/v1",
+                "apiml.service.title": "Node service",
+            },
+        },
+    }  # fmt: skip
+
+
+@contextlib.contextmanager
+def an_enabled_service(rig: Rig, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Running until the block ends; leaves the registry then."""
+    if shutil.which("node") is None:
+        pytest.skip("node is missing: sudo apt-get install nodejs npm")
+    rig.ok("certs", "issue", "nodeservice", "--host", NODE_HOST, "--password", "x")
+    (folder / "config").mkdir()
+    (folder / "config" / "service-configuration.yml").write_text(yaml.safe_dump(enabler_configuration(rig)))
+    script = Path(__file__).with_name("zowe_enabler.mjs")
+    output = (folder / "out").open("wb")
+    child = subprocess.Popen(
+        ["node", script, NODE_HOST, str(NODE_PORT)], cwd=folder, stdin=subprocess.PIPE, stdout=output, stderr=output
+    )
+    try:
+        yield child
+        child.communicate(timeout=15)
+    finally:
+        child.kill()
+        child.wait()
+        output.close()
+
+
+def registered(rig: Rig, node: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = Caller(rig, "client").json(f"{node}/v1/instances?service=nodeservice")["instances"]
+    return found
+
+
+def test_zowes_node_enabler_registers_is_called_survives_the_loss_of_its_node_and_leaves(
+    sysplex: Rig, tmp_path: Path
+) -> None:
+    with an_enabled_service(sysplex, tmp_path):
+        for node in NODES:
+            poll("it is registered", lambda node=node: registered(sysplex, node))
+        (instance,) = registered(sysplex, NODES[0])
+        assert (instance["secure"], instance["port"], instance["status"]) == (True, NODE_PORT, "UP")
+        nobody = Caller(sysplex)
+        for gateway in GATEWAYS:
+            poll("it is routed", lambda gateway=gateway: nobody.ask(f"{gateway}/nodeservice/api/v1/x")[0] == 200)
+            assert nobody.json(f"{gateway}/nodeservice/api/v1/x") == {"from": "node", "path": "/api/v1/x"}
+        sysplex.ok("stop", "LPAR1", "discovery")
+        time.sleep(2)  # several heartbeats
+        (kept,) = registered(sysplex, NODES[1])
+        assert kept["gen"] == instance["gen"]
+        assert nobody.ask(f"{GATEWAYS[1]}/nodeservice/api/v1/x")[0] == 200
+        sysplex.ok("start", "LPAR1", "discovery")
+    poll("it has left", lambda: not registered(sysplex, NODES[1]))

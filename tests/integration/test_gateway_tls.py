@@ -1,0 +1,138 @@
+"""A gateway whose door speaks TLS: the same calls, streams and ends of connections as in plain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.certificates import Drawer, a_drawer
+from tests.fakes import Caller, RawInstance, an_instance, answer, answering, until
+from tests.integration.gateway_rig import INSTANCES, LPAR1, PORT, Rig, a_gateway, on_uvloop
+
+GET = b"GET /orders/api/v1/x HTTP/1.1\r\nHost: g\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def drawer(tmp_path_factory: pytest.TempPathFactory) -> Drawer:
+    """Of a data folder."""
+    found = a_drawer(tmp_path_factory.mktemp("data") / "volume" / "certificates")
+    found.lpar("LPAR1", LPAR1)
+    found.client("client")
+    return found
+
+
+def caller(drawer: Drawer, name: str = "") -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=drawer.folder / "ca.pem")
+    if name:
+        context.load_cert_chain(drawer.folder / f"{name}.pem", drawer.folder / f"{name}.key")
+    return context
+
+
+@contextlib.asynccontextmanager
+async def a_secured(drawer: Drawer, *instances: RawInstance, **settings: Any) -> AsyncIterator[Rig]:
+    data = drawer.folder.parent.parent
+    async with a_gateway(*instances, lpar="LPAR1", tls=True, data=data, **settings) as rig:
+        yield rig
+
+
+async def dialled(drawer: Drawer, name: str = "") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection(LPAR1, PORT, ssl=caller(drawer, name), server_hostname=LPAR1)
+
+
+@on_uvloop
+async def test_bodies_of_any_size_go_both_ways_over_a_kept_connection(drawer: Drawer) -> None:
+    big = bytes(range(256)) * 12_000
+
+    async def behave(each: Caller) -> None:
+        while head := await each.head():
+            sent = await each.reader.readexactly(len(big)) if head.startswith(b"POST") else b""
+            await each.send(
+                answer(sent or big, extra=b"X-Proto: %b\r\n" % (b"https" if b"Proto: https" in head else b""))
+            )
+
+    instance = RawInstance(INSTANCES[0], 9000, behave)
+    async with a_secured(drawer, instance), aiohttp.ClientSession() as session:
+        for _ in range(3):
+            for data in (None, big):
+                method = "POST" if data else "GET"
+                url = f"https://{LPAR1}:{PORT}/orders/api/v1/x"
+                body = io.BytesIO(data) if data else None
+                async with session.request(method, url, data=body, ssl=caller(drawer)) as got:
+                    assert (await got.read(), got.headers["X-Proto"]) == (big, "https")
+
+
+@on_uvloop
+async def test_a_client_that_reads_slowly_gets_all_of_it(drawer: Drawer) -> None:
+    """Also when the gateway ends the connection: what the kernel holds is not sent yet."""
+    body = b"x" * 8_000_000
+    instance = RawInstance(INSTANCES[0], 9000, answering(body))
+    async with a_secured(drawer, instance, body_timeout_s=0.3):
+        reader, writer = await dialled(drawer)
+        writer.write(GET.replace(b"Host: g\r\n", b"Host: g\r\nConnection: close\r\n"))
+        await reader.readuntil(b"\r\n\r\n")
+        got = 0
+        while data := await reader.read(200_000):
+            got += len(data)
+            await asyncio.sleep(0.02)
+        assert got == len(body)
+        writer.close()
+
+
+@on_uvloop
+async def test_an_answer_that_breaks_off_is_no_whole_one(drawer: Drawer) -> None:
+    async def behave(each: Caller) -> None:
+        await each.head()
+        await each.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc")
+        each.reset()
+
+    async with a_secured(drawer, RawInstance(INSTANCES[0], 9000, behave)), aiohttp.ClientSession() as session:
+        with pytest.raises((aiohttp.ClientError, ConnectionError)):
+            async with session.get(f"https://{LPAR1}:{PORT}/orders/api/v1/x", ssl=caller(drawer)) as got:
+                await got.read()
+
+
+@on_uvloop
+async def test_who_says_nothing_or_speaks_in_plain_is_sent_away(
+    drawer: Drawer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.listener.HANDSHAKE_S", 0.3)
+    async with a_secured(drawer, RawInstance(INSTANCES[0], 9000, answering(b"ok"))) as rig:
+        for said in (b"", GET):
+            reader, writer = await asyncio.open_connection(LPAR1, PORT)
+            writer.write(said)
+            with contextlib.suppress(ConnectionError):
+                assert b"HTTP" not in await reader.read()
+            writer.close()
+        assert not rig.gateway.path.clients
+
+
+@on_uvloop
+async def test_a_connection_at_rest_ends_in_order_when_the_gateway_does(drawer: Drawer) -> None:
+    async with a_secured(drawer, RawInstance(INSTANCES[0], 9000, answering(b"ok")), drain_s=1.0) as rig:
+        reader, writer = await dialled(drawer)
+        writer.write(GET)
+        await reader.readuntil(b"ok")
+        stopping = asyncio.create_task(rig.gateway.stop())
+        assert await reader.read() == b""
+        await stopping
+        writer.close()
+
+
+@on_uvloop
+async def test_what_is_internal_exists_for_holders_of_a_certificate_only(drawer: Drawer) -> None:
+    instance = RawInstance(INSTANCES[0], 9000, answering(b"ok"))
+    async with a_secured(drawer, instance, service="plain") as rig, aiohttp.ClientSession() as session:
+        rig.discovery.put(an_instance("vault", 9000, INSTANCES[0], metadata={"plexmesh.visibility": "internal"}))
+        await until(lambda: b"vault" in rig.gateway.path.snapshot.upstreams)
+        statuses = []
+        for name in ("", "client"):
+            async with session.get(f"https://{LPAR1}:{PORT}/vault/api/v1/x", ssl=caller(drawer, name)) as got:
+                statuses.append(got.status)
+        assert statuses == [404, 200]
