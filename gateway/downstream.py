@@ -42,6 +42,7 @@ MAX_AHEAD_BYTES = 16_384
 """Of requests sent ahead of their turn; with more held, the client is not read from."""
 
 TCP_CLOSE = 7  # linux/tcp_states.h
+ACKNOWLEDGED = 120  # linux/tcp.h: where tcpi_bytes_acked is in struct tcp_info
 
 READY, WAITING, ANSWERING, TUNNEL = State.READY, State.WAITING, State.ANSWERING, State.TUNNEL
 
@@ -444,22 +445,19 @@ class Downstream(asyncio.Protocol):
 
     def _check_flow(self, now: float) -> None:
         """Bytes wait to be sent: a slow client may have them, one that takes none is cut. Without any, it is over."""
-        waiting = self._unsent()
-        if waiting and waiting != self._waiting:
-            self._waiting = waiting
+        if self._transport is None:
+            return
+        waiting = mark = self._transport.get_write_buffer_size()
+        if self._config.tls:  # such a transport knows of its own bytes only, not of those on the way below it
+            waiting, mark = _below(self._sock)
+        if mark != self._waiting and (waiting or self._config.tls):
+            self._waiting = mark
             self.deadline = now + self._config.body_timeout_s
         elif waiting:
             self._path.meters.write_timeouts += 1
             self.reset()
-        elif self._transport is not None:
+        else:
             self._transport.abort()
-
-    def _unsent(self) -> int:
-        """Bytes. With TLS a transport knows of its own only, not of those the kernel still has."""
-        if self._transport is None:
-            return 0
-        waiting = self._transport.get_write_buffer_size()
-        return waiting + _queued(self._sock) if self._config.tls else waiting
 
     def _check_half_closed(self, now: float) -> None:
         """It cannot be seen whether a client that sends no more still reads; that the answer moves is a sign."""
@@ -484,10 +482,13 @@ class Downstream(asyncio.Protocol):
         return True
 
 
-def _queued(sock: socket.socket) -> int:
-    """Bytes that the kernel has not got rid of yet (tcp(7), SIOCOUTQ)."""
+def _below(sock: socket.socket) -> tuple[int, int]:
+    """Bytes that the kernel has not got rid of, and that the other end has acknowledged in all (tcp(7))."""
     try:
-        (count,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))
-    except OSError:
-        return 0
-    return int(count)
+        (queued,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))
+        (acknowledged,) = struct.unpack_from(
+            "Q", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 128), ACKNOWLEDGED
+        )
+    except (OSError, struct.error):
+        return 0, 0
+    return queued, acknowledged

@@ -80,7 +80,7 @@ async def test_a_client_that_reads_slowly_gets_all_of_it(drawer: Drawer) -> None
         got = 0
         while data := await reader.read(200_000):
             got += len(data)
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
         assert got == len(body)
         writer.close()
 
