@@ -29,6 +29,7 @@ from shared.doorway import Doorway, short_ways
 from shared.errors import PlexmeshError, Unavailable
 from shared.events import Events
 from shared.lifecycle import Lifecycle
+from shared.tls import client_tls, secured, server_tls
 
 if TYPE_CHECKING:
     from caching.backends.etcd.storage import EtcdStorage
@@ -64,7 +65,7 @@ async def run(config: CachingConfig, lifecycle: Lifecycle) -> None:
     assert runner.server is not None
     doorway = Doorway(runner.server, short_ways(Desk(calls, config.body_bytes), runner.server))
     loop = asyncio.get_running_loop()
-    servers = [await loop.create_server(doorway, sock=each, ssl=config.server_tls) for each in listeners]
+    servers = [await loop.create_server(doorway, sock=each, ssl=server_tls(config)) for each in listeners]
     events.emit("caching.started", instance=config.instance, storage=choice.mode)
     try:
         if await opened(storage, lifecycle):
@@ -97,7 +98,7 @@ def service(config: CachingConfig, storage: Storage) -> plexmesh.Service:
         renew_s=config.renew_s,
         lease_s=config.lease_s,
         secure=config.tls,
-        tls=config.client_tls,
+        tls=client_tls(config),
     )
 
 
@@ -142,6 +143,7 @@ def new_storage(choice: StorageChoice, config: CachingConfig, events: Events, me
         host=config.host,
         launcher=os.environ.get("PLEXMESH_LAUNCHER", ""),
         up=os.environ.get("PLEXMESH_UP", ""),
+        tls=secured(config),
     )
     storage = VsamStorage(place, events, clock, metrics.committed)
     metrics.waiting(storage.waiting)

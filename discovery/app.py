@@ -51,6 +51,7 @@ from shared.errors import BadInput
 from shared.events import Events
 from shared.guards import SELF_PRESERVATION
 from shared.lifecycle import Lifecycle
+from shared.tls import client_tls, server_tls
 
 log = logging.getLogger("plexmesh.discovery")
 
@@ -101,7 +102,7 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     ways = {**peers_way(entrance), **short_ways(Desk(api, eureka), runner.server)}
     doorway = Doorway(runner.server, ways, certified=config.tls)
     loop = asyncio.get_running_loop()
-    servers = [await loop.create_server(doorway, sock=each, ssl=config.server_tls) for each in listeners]
+    servers = [await loop.create_server(doorway, sock=each, ssl=server_tls(config)) for each in listeners]
     gc.collect()
     gc.freeze()
     events.emit("node.started", origin=node.origin, address=config.address, seeds=sorted(node.links))
@@ -124,7 +125,7 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
         lpar=config.lpar,
         discovery=[config.address],
         secure=config.tls,
-        tls=config.client_tls,
+        tls=client_tls(config),
         renew_s=config.renew_s,
         lease_s=config.lease_s,
     )

@@ -30,6 +30,7 @@ from discovery.keyring import KeyRing
 from discovery.messages import Ask, Found, Ping, Push, Reply, Request, Sender, Sync, Touch, decode, encode
 from discovery.traffic import Traffic
 from shared.errors import Forbidden, PlexmeshError
+from shared.tls import client_tls
 
 MSGPACK = "application/msgpack"
 PATH = "/peer/v1/"
@@ -67,7 +68,7 @@ class Peers:
         self._ring = ring
         self._traffic = traffic
         self._dialer = Dialer(config.host)
-        self._tls = config.client_tls
+        self._tls = client_tls(config)
         self._peers: dict[str, Peer] = {}
         self.lost: Callable[[str], None] = lambda address: None
         """Called when a connection to a peer ends from over there: perhaps it has died."""

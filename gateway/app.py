@@ -16,6 +16,7 @@ from shared import config as settings
 from shared import guards
 from shared.events import Events
 from shared.lifecycle import Lifecycle
+from shared.tls import secured, trust
 
 log = logging.getLogger("plexmesh.gateway")
 
@@ -48,6 +49,7 @@ def load() -> GatewayConfig:
     config = settings.load(GatewayConfig, "gateway")
     _ = config.worker_count  # raises when it has no meaning
     Callers(config.trusted_proxies, config.max_connections_per_client)  # likewise
+    trust(config), secured(config)
     guards_without(config.without)
     shared_guards = tuple(each for each in config.without_guards if each in guards.GATEWAY)
     config = modelled(dataclasses.replace(config, without=(*config.without, *shared_guards)))

@@ -34,6 +34,7 @@ from gateway.sticky_table import StickyTable
 from gateway.ticker import Ticker
 from shared.events import Events
 from shared.outbox import Outbox
+from shared.tls import trust
 
 if TYPE_CHECKING:
     from gateway.downstream import Downstream
@@ -138,8 +139,8 @@ class DataPath:
 
     def _make_pool(self, endpoint: Endpoint, dial: Dial) -> Pool:
         meter = self.meters.pool(endpoint.service)
-        way, trust = self.way(endpoint, 1), self.config.trust
-        return Pool(endpoint, dial, self.ticker, self.outbox, self.config, meter, way, trust)
+        way, believed = self.way(endpoint, 1), trust(self.config)
+        return Pool(endpoint, dial, self.ticker, self.outbox, self.config, meter, way, believed)
 
     def way(self, endpoint: Endpoint, tries: int) -> bytes:
         """The X-Plexmesh-Path line of an answer."""

@@ -21,6 +21,7 @@ from plexmesh import Service
 from shared.application import Application
 from shared.events import Events
 from shared.lifecycle import Lifecycle
+from shared.tls import client_tls
 
 
 class Desk:
@@ -40,7 +41,7 @@ class Desk:
             title=entry.TITLE,
             description=entry.DESCRIPTION,
             secure=config.tls,
-            tls=config.client_tls,
+            tls=client_tls(config),
         )
         application = Application("gateway", config, events, self.why_not_ready, own=self._health)
         application.metrics.register(MeterCollector(plane.report))

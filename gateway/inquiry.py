@@ -21,6 +21,7 @@ from gateway.snapshot import Snapshot
 from gateway.views import instances_of
 from shared.errors import Unavailable
 from shared.net import connector
+from shared.tls import secured
 from shared.wire import Instance
 
 WITHIN_S = 1.0
@@ -84,8 +85,8 @@ class Inquiry:
 
     async def _ask(self, service: str, gateways: list[Instance]) -> Heard:
         timeout = aiohttp.ClientTimeout(total=WITHIN_S)
-        secured = connector(self._config.host, tls=self._config.secured)
-        async with aiohttp.ClientSession(connector=secured, timeout=timeout) as session:
+        calls = connector(self._config.host, tls=secured(self._config))
+        async with aiohttp.ClientSession(connector=calls, timeout=timeout) as session:
             nodes, others = await asyncio.gather(
                 asyncio.gather(*(_node(session, url, service) for url in self._config.discovery)),
                 asyncio.gather(*(_gateway(session, each, service) for each in gateways)),

@@ -26,6 +26,7 @@ import sys
 from gateway.datapath import DataPath
 from gateway.downstream import Downstream
 from shared import net
+from shared.tls import server_tls
 
 log = logging.getLogger("plexmesh.gateway")
 
@@ -48,7 +49,7 @@ class Listener:
         self._starting: set[asyncio.Task[object]] = set()
         self._paused: asyncio.TimerHandle | None = None
         self._closed = False
-        self._tls = path.config.server_tls
+        self._tls = server_tls(path.config)
         self._last_fd = last_for_clients(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         self._loop.add_reader(sock, self._ready)
 

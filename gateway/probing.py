@@ -19,6 +19,7 @@ from gateway.dialing import Dialer, reason
 from gateway.health import Probe
 from gateway.snapshot import Endpoint
 from shared.net import connector
+from shared.tls import trust
 
 AT_ONCE = 64
 PATIENT_S = 1.0
@@ -75,8 +76,8 @@ class Prober:
         try:
             async with asyncio.timeout(within_s):
                 if self._session is not None and endpoint.probe_url:
-                    trust = self._path.config.trust
-                    async with self._session.get(endpoint.probe_url, allow_redirects=False, ssl=trust.context):
+                    believed = trust(self._path.config).context
+                    async with self._session.get(endpoint.probe_url, allow_redirects=False, ssl=believed):
                         return ""
                 sock = await self._dialer.dial(endpoint)
         except TimeoutError:

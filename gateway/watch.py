@@ -32,6 +32,7 @@ from gateway.snapshot import Snapshot
 from shared.errors import Unavailable
 from shared.events import Events
 from shared.net import connector
+from shared.tls import secured
 from shared.wire import Del, Mark, Owner, Put, WatchEvent
 
 log = logging.getLogger("plexmesh.gateway")
@@ -100,8 +101,8 @@ class Watch:
     async def run(self) -> None:
         """Follow for ever."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=self._config.watch_silence_s)
-        secured = connector(self._config.host, tls=self._config.secured)
-        async with aiohttp.ClientSession(connector=secured, timeout=timeout) as session:
+        calls = connector(self._config.host, tls=secured(self._config))
+        async with aiohttp.ClientSession(connector=calls, timeout=timeout) as session:
             rounds = 0
             while True:
                 rounds = 0 if await self._round(session) else rounds + 1

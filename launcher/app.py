@@ -29,6 +29,7 @@ from shared.guards import FENCING
 from shared.lifecycle import Lifecycle
 from shared.net import listen_on
 from shared.plexfile import Plexfile
+from shared.tls import client_tls, server_tls
 
 
 async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> None:
@@ -74,7 +75,7 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
     )
     service = plexmesh.Service(
         "launcher", port=port, host=config.host, lpar=config.lpar, discovery=config.discovery, drain_s=0,
-        secure=config.tls, tls=config.client_tls,
+        secure=config.tls, tls=client_tls(config),
     )  # fmt: skip
     try:
         if strays := await orphans.end_strays(component_mark(config)):
@@ -83,7 +84,7 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
         lifecycle.on_hangup(reload_if_it_can_be)
         await runner.setup()
         for each in listeners:
-            await web.SockSite(runner, each, ssl_context=config.server_tls).start()
+            await web.SockSite(runner, each, ssl_context=server_tls(config)).start()
         await service.start()
         await lifecycle.stopped()
     finally:

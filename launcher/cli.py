@@ -451,6 +451,8 @@ def _discovery_here(data: Path, lpar: str | None) -> tuple[str, ...]:
     nodes = _control(_holder(data)).status()[0].registry
     if not nodes:
         raise NoSysplex(f"the sysplex of {data} has no discovery node")
+    if nodes[0].url.startswith("https:"):
+        os.environ.update(secure.variables(data))
     own_first = sorted(nodes, key=lambda node: node.node != (lpar or "").upper())
     return tuple(node.url for node in own_first)
 

@@ -30,6 +30,7 @@ from launcher.spec import ComponentSpec, component_mark
 from shared import wire
 from shared.child import ending
 from shared.lifecycle import Lifecycle
+from shared.tls import client_tls
 
 READY_WITHIN_S = 30.0
 """How long `start` and `resume` wait for a component to be ready before they answer with what there is."""
@@ -275,7 +276,7 @@ class Component:
             discovery=self._config.discovery,
             health_path="/",
             drain_s=0,
-            tls=self._config.client_tls,
+            tls=client_tls(self._config),
         )
 
     async def _leave_registry(self) -> bool:

@@ -25,6 +25,16 @@ def tls(data: Path) -> Tls:
     return of(Files(folder / f"{NAME}.pem", folder / f"{NAME}.key", (folder / "ca.pem",)), "STRICT")
 
 
+def variables(data: Path) -> dict[str, str]:
+    """What plexmesh's client library looks for in its environment."""
+    files = tls(data).files
+    return {
+        "PLEXMESH_CA": str(files.authorities[0]),
+        "PLEXMESH_CERTIFICATE": str(files.certificate),
+        "PLEXMESH_CERTIFICATE_KEY": str(files.key),
+    }
+
+
 def context() -> ssl.SSLContext:
     """For calls of the command. Raises ConfigError: there are no certificates in its data folder."""
     return tls(_folder[0] if _folder else Path(".plexmesh")).client

@@ -30,6 +30,7 @@ from shared import wire
 from shared.errors import Conflict, NotFound, nearest
 from shared.lifecycle import Lifecycle
 from shared.net import connector
+from shared.tls import secured
 
 log = logging.getLogger("plexmesh.launcher")
 
@@ -63,7 +64,7 @@ class Supervisor:
         self._news = asyncio.Event()
         self._measured: dict[str, Resources] = {}
         self._measured_at = 0.0
-        self._session = aiohttp.ClientSession(connector=connector(config.host, tls=config.secured))
+        self._session = aiohttp.ClientSession(connector=connector(config.host, tls=secured(config)))
         self.components = {
             spec.name: Component(
                 spec,

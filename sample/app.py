@@ -14,6 +14,7 @@ from shared import net, problem
 from shared.application import Application
 from shared.events import Events
 from shared.lifecycle import Lifecycle
+from shared.tls import client_tls, server_tls
 
 log = logging.getLogger("plexmesh.sample")
 
@@ -30,7 +31,7 @@ async def run(config: SampleConfig, lifecycle: Lifecycle) -> None:
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
     for each in listeners:
-        await web.SockSite(runner, each, ssl_context=config.server_tls).start()
+        await web.SockSite(runner, each, ssl_context=server_tls(config)).start()
     events.emit("sample.started", instance=config.instance)
     service = plexmesh.Service(
         "sample",
@@ -46,7 +47,7 @@ async def run(config: SampleConfig, lifecycle: Lifecycle) -> None:
         renew_s=config.renew_s,
         lease_s=config.lease_s,
         secure=config.tls,
-        tls=config.client_tls,
+        tls=client_tls(config),
     )
     async with service:
         await lifecycle.stopped()

@@ -23,7 +23,6 @@ import dataclasses
 import ipaddress
 import os
 import re
-import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NewType, NoReturn, TypeVar, get_args, get_origin, get_type_hints
@@ -33,9 +32,9 @@ import yaml
 
 from shared import plexfile
 from shared.errors import ConfigError, nearest
-from shared.tls import Files, Tls, Trust, Verify
-from shared.tls import of as tls_of
-from shared.tls import trust as trust_of
+
+Verify = Literal["STRICT", "NONSTRICT", "DISABLED"]
+"""Zowe's `verifyCertificates`: everything; no names; nothing."""
 
 Address = NewType("Address", str)
 """An IP address, as `ipaddress` spells it."""
@@ -73,26 +72,9 @@ class ServiceConfig:
     tls: bool = setting(False, "on: TLS of every listener and of every call of plexmesh's own (plexmesh.tls)")
 
     @property
-    def secured(self) -> Tls | None:
-        """With the certificate of this LPAR; None: in plain. Raises ConfigError: it cannot be used."""
-        if not self.tls:
-            return None
-        own = self._certificates
-        return tls_of(Files(own / f"{self.lpar}.pem", own / f"{self.lpar}.key", (own / "ca.pem",)), "STRICT")
-
-    @property
-    def _certificates(self) -> Path:
+    def certificates(self) -> Path:
+        """The folder with those of the sysplex."""
         return self.data / "volume" / "certificates"
-
-    @property
-    def server_tls(self) -> ssl.SSLContext | None:
-        """For listeners."""
-        return self.secured.server if self.secured else None
-
-    @property
-    def client_tls(self) -> ssl.SSLContext | None:
-        """For calls among plexmesh's own."""
-        return self.secured.client if self.secured else None
 
     @property
     def scheme(self) -> str:
@@ -101,12 +83,6 @@ class ServiceConfig:
     def url(self, port: int) -> str:
         """Of a listener of this LPAR."""
         return f"{self.scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{port}"
-
-    @property
-    def trust(self) -> Trust:
-        """For calls of others' services. Raises ConfigError."""
-        own = (self._certificates / "ca.pem",) if self.tls else ()
-        return trust_of(self.certificate_authorities, self.verify_certificates, own)
 
     @property
     def lease_s(self) -> int:
@@ -156,9 +132,6 @@ def load(cls: type[C], service: str, argv: Sequence[str] | None = None, environ:
     if "lpar" in values:
         values["lpar"] = values["lpar"].upper()  # names of LPARs are case-insensitive, and shown like this
     config = cls(**values)
-    if config.certificate_authorities:
-        _ = config.trust  # raises where they are not there, or none
-    _ = config.secured
     if shown:
         print(_shown(config, found))  # noqa: T201
         raise SystemExit(0)

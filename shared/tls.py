@@ -27,13 +27,12 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from shared.config import ServiceConfig, Verify
 from shared.errors import ConfigError
 
 log = logging.getLogger("plexmesh.tls")
-
-Verify = Literal["STRICT", "NONSTRICT", "DISABLED"]
 
 CIPHERS = ":".join(
     f"{exchange}-{cipher}"
@@ -161,16 +160,39 @@ class Trust:
         return _strictly(context, self._verify)
 
 
-@functools.cache
-def trust(authorities: tuple[Path, ...], verify: Verify, own: tuple[Path, ...] = ()) -> Trust:
-    """The one of this process. Raises ConfigError."""
-    return Trust(authorities, verify, own)
+def secured(config: ServiceConfig) -> Tls | None:
+    """With the certificate of that LPAR; None: in plain. Raises ConfigError: it cannot be used."""
+    own = config.certificates
+    return of(Files(own / f"{config.lpar}.pem", own / f"{config.lpar}.key", (own / "ca.pem",))) if config.tls else None
+
+
+def server_tls(config: ServiceConfig) -> ssl.SSLContext | None:
+    """For listeners. Raises ConfigError."""
+    found = secured(config)
+    return found.server if found else None
+
+
+def client_tls(config: ServiceConfig) -> ssl.SSLContext | None:
+    """For calls among plexmesh's own. Raises ConfigError."""
+    found = secured(config)
+    return found.client if found else None
+
+
+def trust(config: ServiceConfig) -> Trust:
+    """For calls of others' services. Raises ConfigError."""
+    own = (config.certificates / "ca.pem",) if config.tls else ()
+    return _trust(config.certificate_authorities, config.verify_certificates, own)
 
 
 @functools.cache
-def of(files: Files, verify: Verify) -> Tls:
+def of(files: Files, verify: Verify = "STRICT") -> Tls:
     """The one of this process. Raises ConfigError."""
     return Tls(files, verify)
+
+
+@functools.cache
+def _trust(authorities: tuple[Path, ...], verify: Verify, own: tuple[Path, ...]) -> Trust:
+    return Trust(authorities, verify, own)
 
 
 def peer(transport: asyncio.BaseTransport | None) -> str:

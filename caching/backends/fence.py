@@ -22,6 +22,7 @@ from caching.backends.openers import Opener
 from caching.backends.status import StatusArea
 from shared import net, wire
 from shared.events import Events
+from shared.tls import Tls
 
 BEAT_S = 1.0
 COMPONENT = "caching"
@@ -42,13 +43,15 @@ class Fence:
         host: str,
         deadline_s: float,
         fence_after_s: float,
+        tls: Tls | None = None,
     ) -> None:
-        """`blocked_s`: how long we have waited for the lock. `host` is where our calls come from."""
+        """`blocked_s`: how long we have waited for the lock. `host` is where our calls come from, `tls` how."""
         self._area = area
         self._events = events
         self._blocked_s = blocked_s
         self._data_set = data_set
         self._host = host
+        self._tls = tls
         patience_s = fence_after_s + random.uniform(0, APART_S) if fence_after_s else 0.0
         self._watch = Watch(deadline_s, patience_s)
         self._named: Opener | None = None
@@ -84,7 +87,7 @@ class Fence:
 
     async def _end(self, silent: Silent) -> None:
         holder, why = silent.opener, ""
-        async with aiohttp.ClientSession(connector=net.connector(self._host)) as session:
+        async with aiohttp.ClientSession(connector=net.connector(self._host, tls=self._tls)) as session:
             for by, ask in (("launcher", _by_launcher), ("sysplex", _by_sysplex)):
                 try:
                     if await ask(session, holder):

@@ -48,6 +48,7 @@ from caching.refusals import Corrupt, OutcomeUnknown, VolumeFull, missing
 from caching.writes import Write
 from shared.errors import PlexmeshError, Unavailable
 from shared.events import Events
+from shared.tls import Tls
 
 log = logging.getLogger("plexmesh.caching")
 
@@ -78,6 +79,8 @@ class Place:
     launcher: str = ""
     """URL of who can end this process; `up`: of who can when that one is stopped, too."""
     up: str = ""
+    tls: Tls | None = None
+    """For calls to them."""
 
     @property
     def path(self) -> Path:
@@ -177,6 +180,7 @@ class VsamStorage:
             lambda: 0.0 if self._committer is None else self._committer.blocked_s(),
             data_set=place.name,
             host=place.host,
+            tls=place.tls,
             deadline_s=place.write_deadline_s,
             fence_after_s=place.fence_after_s,
         )

@@ -34,6 +34,7 @@ from gateway.routes import Route, match, outgoing_path
 from gateway.snapshot import Snapshot
 from shared.errors import BadInput, NotFound, Unavailable
 from shared.net import connector
+from shared.tls import trust
 from shared.wire import Instance
 
 ACCEPT = {"Accept": "application/json, application/yaml;q=0.9, */*;q=0.5"}
@@ -83,12 +84,12 @@ class Apidocs:
     ) -> tuple[str, bytes]:
         """Where it was registered to be, and what is there."""
         why, timeout = "", aiohttp.ClientTimeout(total=WITHIN_S)
-        trust = self._config.trust.context
+        believed = trust(self._config).context
         async with aiohttp.ClientSession(connector=connector(self._config.host), timeout=timeout) as session:
             for instance, registered in places[:MAX_TRIES]:
                 try:
                     url = urljoin(f"http://{_authority(instance.host or instance.ip, instance.port)}/", registered)
-                    return url, await _get(session, trust, self._place(url, instance, snapshot, routes))
+                    return url, await _get(session, believed, self._place(url, instance, snapshot, routes))
                 except _NotHad as error:
                     why = why or f"{service}: its document at {registered[:200]} {error}"
                 except ValueError:
@@ -123,10 +124,10 @@ def _authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-async def _get(session: aiohttp.ClientSession, trust: ssl.SSLContext, url: str) -> bytes:
+async def _get(session: aiohttp.ClientSession, believed: ssl.SSLContext, url: str) -> bytes:
     """Raises _NotHad."""
     try:
-        async with session.get(url, headers=ACCEPT, allow_redirects=False, ssl=trust) as answer:
+        async with session.get(url, headers=ACCEPT, allow_redirects=False, ssl=believed) as answer:
             if answer.status != 200:
                 raise _NotHad(f"is answered {answer.status}")
             whole = bytearray()

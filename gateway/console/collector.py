@@ -33,6 +33,7 @@ from gateway.plane import Plane
 from gateway.snapshot import EMPTY, Snapshot
 from shared.events import Event, Events
 from shared.net import connector
+from shared.tls import secured
 from shared.wire import Lpar, NodeSummary, SysplexStatus
 
 LOOK_S = 0.1
@@ -136,8 +137,9 @@ class Collector:
         self._watched.clear()
 
     async def _collect(self) -> None:
+        calls = connector(self._config.host, limit=0, tls=secured(self._config))
         async with (
-            aiohttp.ClientSession(connector=connector(self._config.host, limit=0, tls=self._config.secured)) as session,
+            aiohttp.ClientSession(connector=calls) as session,
             asyncio.TaskGroup() as tasks,
         ):
             try:

@@ -34,6 +34,7 @@ from gateway.plane import Plane
 from gateway.views import instances_of
 from shared.errors import BadInput, Conflict, Forbidden, NotFound, PlexmeshError, Unavailable, nearest
 from shared.net import connector
+from shared.tls import secured
 
 LPAR_ACTIONS = ("kill", "pause", "resume", "stop", "start", "quiesce", "activate")
 COMPONENT_ACTIONS = ("kill", "pause", "resume", "stop", "start")
@@ -194,7 +195,7 @@ class Lab:
 
     def _session(self) -> aiohttp.ClientSession:
         timeout = aiohttp.ClientTimeout(total=WITHIN_S, sock_connect=1.0)
-        return aiohttp.ClientSession(connector=connector(self._config.host, tls=self._config.secured), timeout=timeout)
+        return aiohttp.ClientSession(connector=connector(self._config.host, tls=secured(self._config)), timeout=timeout)
 
 
 def _known(action: str, actions: tuple[str, ...]) -> str:

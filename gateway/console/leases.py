@@ -21,6 +21,7 @@ from gateway.plane import Plane
 from gateway.snapshot import Snapshot
 from shared.errors import NotFound, Unavailable
 from shared.net import connector
+from shared.tls import secured
 from shared.wire import Instance
 
 WITHIN_S = 1.0
@@ -54,8 +55,8 @@ class Leases:
         """Raises NotFound, Unavailable."""
         path = f"/v1/leases/{quote(instance.service)}/{quote(instance.instance, safe=':')}"
         timeout = aiohttp.ClientTimeout(total=WITHIN_S)
-        secured = connector(self._config.host, tls=self._config.secured)
-        async with aiohttp.ClientSession(connector=secured, timeout=timeout) as session:
+        calls = connector(self._config.host, tls=secured(self._config))
+        async with aiohttp.ClientSession(connector=calls, timeout=timeout) as session:
             try:
                 async with session.get(node + path, allow_redirects=False) as answer:
                     if answer.status == 404:

@@ -23,6 +23,7 @@ from gateway.config import GatewayConfig
 from gateway.console.origin import same_origin
 from shared.errors import Conflict, Forbidden, NotFound, Unavailable
 from shared.net import connector
+from shared.tls import secured
 
 WITHIN_S = 2.0
 """For each discovery node."""
@@ -58,8 +59,8 @@ class Statuses:
         """Raises NotFound: no node that answers knows it; Unavailable: none answers."""
         path = f"/eureka/apps/{quote(service.upper(), safe='')}/{quote(instance, safe=':')}/status{query}"
         troubles, timeout = [], aiohttp.ClientTimeout(total=WITHIN_S)
-        secured = connector(self._config.host, tls=self._config.secured)
-        async with aiohttp.ClientSession(connector=secured, timeout=timeout) as session:
+        calls = connector(self._config.host, tls=secured(self._config))
+        async with aiohttp.ClientSession(connector=calls, timeout=timeout) as session:
             for node in self._config.discovery:
                 status = await _asked(session, method, f"{node.rstrip('/')}{path}")
                 if status == 200:

@@ -106,7 +106,7 @@ def own_tree(
     }
     plex = tree.setdefault("plexmesh", {})
     plex["address"] = f"{host}:7550"
-    for key in ("behaviour", "speed", "without"):
+    for key in ("behaviour", "speed", "without", "tls"):
         plex.pop(key, None)
     if behaviour == "zowe":
         plex |= {"behaviour": behaviour, "speed": speed}

@@ -11,6 +11,7 @@ import pytest
 from shared import plexfile
 from shared.config import ServiceConfig, bind_of, camel, load, setting, snake
 from shared.errors import ConfigError
+from shared.tls import trust
 from tests.certificates import a_drawer
 
 FILE = """
@@ -204,7 +205,7 @@ def test_whose_certificates_are_believed_is_said_once_for_all(tmp_path: Path) ->
     file.write_text(f"zowe: {{verifyCertificates: NONSTRICT}}\n{believed}\n")
     config = load(GatewayConfig, "gateway", ["--config", str(file)], {})
     assert (config.verify_certificates, config.certificate_authorities) == ("NONSTRICT", (drawer.folder / "ca.pem",))
-    assert not config.trust.context.check_hostname
+    assert not trust(config).context.check_hostname
     environ = {"PLEXMESH_VERIFY_CERTIFICATES": "STRICT"}
     assert load(GatewayConfig, "gateway", ["--config", str(file)], environ).verify_certificates == "STRICT"
 
@@ -222,5 +223,5 @@ def test_what_is_no_authority_is_named(yaml: str, says: str, tmp_path: Path) -> 
     file = tmp_path / "plexmesh.yaml"
     file.write_text(yaml)
     with pytest.raises(ConfigError) as caught:
-        load(GatewayConfig, "gateway", ["--config", str(file)], {})
+        trust(load(GatewayConfig, "gateway", ["--config", str(file)], {}))
     assert says in str(caught.value)
