@@ -23,7 +23,7 @@ from caching.metrics import CachingMetrics
 from caching.refusals import Full
 from caching.settings import StorageChoice
 from caching.storage import Storage
-from shared import net, problem
+from shared import access, net, problem
 from shared.application import Application
 from shared.doorway import Doorway, short_ways
 from shared.errors import PlexmeshError, Unavailable
@@ -51,19 +51,21 @@ async def run(config: CachingConfig, lifecycle: Lifecycle) -> None:
     listeners = net.listen_on(config.listen_hosts, config.port)
     events = Events(log)
     vitals = Application(
-        "caching", config, events, why=lambda: storage.why(), parts=lambda: health.parts(storage, identity)
+        "caching", config, events, why=lambda: storage.why(), parts=lambda: health.parts(storage, identity, config.tls)
     )
     metrics = CachingMetrics(vitals.metrics)
     storage = new_storage(choice, config, events, metrics)
 
-    app = web.Application(middlewares=[problem.middleware(render)], client_max_size=config.body_bytes)
+    doors = [problem.middleware(render), access.certified(config, is_for_holders)]
+    app = web.Application(middlewares=doors, client_max_size=config.body_bytes)
     app.add_routes(vitals.routes())
     calls = Calls(storage, metrics, oversize_status=oversize_status)
     app.add_routes(CachingApi(calls).routes())
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=FINISH_S)
     await runner.setup()
     assert runner.server is not None
-    doorway = Doorway(runner.server, short_ways(Desk(calls, config.body_bytes), runner.server))
+    ways = short_ways(Desk(calls, config.body_bytes), runner.server)
+    doorway = Doorway(runner.server, ways, certified=config.tls)
     loop = asyncio.get_running_loop()
     servers = [await loop.create_server(doorway, sock=each, ssl=server_tls(config)) for each in listeners]
     events.emit("caching.started", instance=config.instance, storage=choice.mode)
@@ -100,6 +102,11 @@ def service(config: CachingConfig, storage: Storage) -> plexmesh.Service:
         secure=config.tls,
         tls=client_tls(config),
     )
+
+
+def is_for_holders(path: str) -> bool:
+    """Of a certificate, where there is TLS: the entries; not the document that describes them."""
+    return path.startswith(BASE) and path != f"{BASE}/openapi.json"
 
 
 def api_info(config: CachingConfig) -> dict[str, str]:

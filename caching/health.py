@@ -15,8 +15,10 @@ UNPROVEN = {
 }
 """By the setting `identity`."""
 
+WITH_TLS = "callers are who they say they are (X-CS-Service-ID), among the holders of a certificate of this sysplex"
 
-def parts(storage: Storage, identity: str) -> dict[str, object]:
+
+def parts(storage: Storage, identity: str, tls: bool = False) -> dict[str, object]:
     why, remarks = storage.why(), storage.remarks()
     held = {
         "colour": "red" if why else "yellow" if remarks else "green",
@@ -24,7 +26,7 @@ def parts(storage: Storage, identity: str) -> dict[str, object]:
         **storage.details(),
         "capabilities": msgspec.to_builtins(storage.capabilities),
     }
-    who = {"colour": "yellow", "identity": identity, "why": [UNPROVEN[identity]]}
+    who = {"colour": "yellow", "identity": identity, "why": [WITH_TLS if tls else UNPROVEN[identity]]}
     return {
         "storage": {"status": "DOWN" if why else "UP", "details": held},
         "identity": {"status": "UP", "details": who},

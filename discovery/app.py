@@ -47,7 +47,7 @@ from discovery.zowe.static import Static
 from shared import net, problem
 from shared.application import Application
 from shared.doorway import Doorway, short_ways
-from shared.errors import BadInput
+from shared.errors import BadInput, ConfigError
 from shared.events import Events
 from shared.guards import SELF_PRESERVATION
 from shared.lifecycle import Lifecycle
@@ -63,6 +63,11 @@ TOLD_S = 1.0
 
 
 async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
+    for url in config.discovery:
+        if not url.startswith(f"{config.scheme}://"):
+            raise ConfigError(
+                f"discovery: {url}: expected {config.scheme}://, as TLS is {'on' if config.tls else 'off'}"
+            )
     onboarding = Onboarding(prefix.parse(config.service_id_prefix_replacer))
     listeners = net.listen_on(config.listen_hosts, config.port)
     events = Events(log)

@@ -30,7 +30,7 @@ from discovery.keyring import KeyRing
 from discovery.messages import Ask, Found, Ping, Push, Reply, Request, Sender, Sync, Touch, decode, encode
 from discovery.traffic import Traffic
 from shared.errors import Forbidden, PlexmeshError
-from shared.tls import client_tls
+from shared.tls import client_tls, failure
 
 MSGPACK = "application/msgpack"
 PATH = "/peer/v1/"
@@ -96,6 +96,9 @@ class Peers:
         except TimeoutError as error:
             self._traffic.failed(kind, "silent")
             raise PeerFailure(f"silent for {timeout_s} s") from error
+        except ssl.SSLError as error:  # somebody is there, who may be of this mesh all the same
+            self._traffic.failed(kind, "unusable")
+            raise PeerFailure(failure(error)) from error
         except OSError as error:
             self._traffic.failed(kind, "refused")
             text = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)

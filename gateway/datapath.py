@@ -8,6 +8,7 @@ through an inner socket pair and outside of balancing and health.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable, Collection
 from random import Random
@@ -34,7 +35,7 @@ from gateway.sticky_table import StickyTable
 from gateway.ticker import Ticker
 from shared.events import Events
 from shared.outbox import Outbox
-from shared.tls import trust
+from shared.tls import secured, trust
 
 if TYPE_CHECKING:
     from gateway.downstream import Downstream
@@ -139,8 +140,16 @@ class DataPath:
 
     def _make_pool(self, endpoint: Endpoint, dial: Dial) -> Pool:
         meter = self.meters.pool(endpoint.service)
-        way, believed = self.way(endpoint, 1), trust(self.config)
-        return Pool(endpoint, dial, self.ticker, self.outbox, self.config, meter, way, believed)
+        way = self.way(endpoint, 1)
+        return Pool(
+            endpoint, dial, self.ticker, self.outbox, self.config, meter, way, lambda: self._tls_to(endpoint.service)
+        )
+
+    def _tls_to(self, service: str) -> ssl.SSLContext:
+        """What is internal is shown this gateway's certificate, others none."""
+        upstream = self.snapshot.upstreams.get(service.encode())
+        own = secured(self.config) if upstream is not None and upstream.policy.internal else None
+        return own.client if own is not None else trust(self.config).context
 
     def way(self, endpoint: Endpoint, tries: int) -> bytes:
         """The X-Plexmesh-Path line of an answer."""

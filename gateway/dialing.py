@@ -26,6 +26,7 @@ from cachetools import LRUCache
 
 from gateway.snapshot import Endpoint
 from shared.net import outgoing
+from shared.tls import failure
 
 Address = tuple[int, str]
 """Family and numeric address."""
@@ -131,10 +132,8 @@ def reason(error: Exception) -> str:
         error = error.certificate_error
     elif isinstance(error, aiohttp.ClientConnectorSSLError):
         error = error.os_error
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not believed: {error.verify_message.rstrip('.')}"
     if isinstance(error, ssl.SSLError):
-        return f"no TLS: {(error.reason or str(error)).lower().replace('_', ' ')}"
+        return failure(error)
     number = getattr(error, "errno", None)
     return os.strerror(number).lower() if number else str(error) or type(error).__name__
 

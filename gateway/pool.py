@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -24,7 +25,6 @@ from gateway.snapshot import Endpoint
 from gateway.ticker import NEVER, Ticker
 from gateway.upstream import UpstreamConnection
 from shared.outbox import Outbox
-from shared.tls import Trust
 
 if TYPE_CHECKING:
     from gateway.exchange import Exchange
@@ -45,10 +45,10 @@ class Pool:
         config: GatewayConfig,
         meter: PoolMeter,
         way: bytes,
-        trust: Trust,
+        tls: Callable[[], ssl.SSLContext],
     ) -> None:
-        """`way` is the X-Plexmesh-Path line of an answer that this endpoint gave at the first try, or empty; `trust`
-        says whose certificates are believed."""
+        """`way` is the X-Plexmesh-Path line of an answer that this endpoint gave at the first try, or empty; `tls` is
+        asked at each connection to one that is secure."""
         self.endpoint = endpoint
         self.way = way
         self.outbox = outbox
@@ -62,7 +62,7 @@ class Pool:
         self._max_idle = config.max_idle_per_endpoint
         self._max = config.max_connections_per_endpoint
         self._meter = meter
-        self._trust = trust
+        self._tls = tls
         self._idle: list[UpstreamConnection] = []
         self._opening: set[asyncio.Task[None]] = set()
         self._connecting = 0
@@ -150,7 +150,7 @@ class Pool:
             await asyncio.get_running_loop().create_connection(
                 lambda: connection,
                 sock=sock,
-                ssl=self._trust.context,
+                ssl=self._tls(),
                 server_hostname=name,
                 ssl_handshake_timeout=HANDSHAKE_S,
             )

@@ -36,7 +36,8 @@ class Registry:
     async def open(self) -> None:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         # Names are remembered: a thread that deregisters while the interpreter ends cannot look them up any more.
-        connector = aiohttp.TCPConnector(keepalive_timeout=15, ttl_dns_cache=300, ssl=self._context or tls.context())
+        context = self._context or tls.context()
+        connector = aiohttp.TCPConnector(keepalive_timeout=15, ttl_dns_cache=300, ssl=context)
         self._session = aiohttp.ClientSession(timeout=timeout, connector=connector)
 
     async def close(self) -> None:

@@ -195,6 +195,13 @@ def _trust(authorities: tuple[Path, ...], verify: Verify, own: tuple[Path, ...])
     return Trust(authorities, verify, own)
 
 
+def failure(error: ssl.SSLError) -> str:
+    """Why a handshake failed, in a few words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not believed: {error.verify_message.rstrip('.')}"
+    return f"no TLS: {(error.reason or str(error)).lower().replace('_', ' ')}"
+
+
 def peer(transport: asyncio.BaseTransport | None) -> str:
     """Who is at the other end: the common name of a certificate that was believed, or empty."""
     return subject(transport.get_extra_info("peercert")) if transport is not None else ""

@@ -247,6 +247,8 @@ class Peer:
 
 def _reason(error: Exception) -> str:
     """Without what differs from one time to the next: it is said once."""
+    if isinstance(error, aiohttp.ClientConnectorSSLError | aiohttp.ClientConnectorCertificateError):
+        return str(error)
     if isinstance(error, OSError):
         return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
     return str(error) or type(error).__name__

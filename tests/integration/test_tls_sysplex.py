@@ -91,9 +91,9 @@ def test_nothing_answers_in_plain(sysplex: Rig, address: str) -> None:
 
 def test_the_registry_is_for_holders_of_a_certificate(sysplex: Rig) -> None:
     nobody, holder = Caller(sysplex), Caller(sysplex, "client")
-    for path in ("/eureka/apps", "/v1/instances", "/v1/watch"):
+    for path in ("/eureka/apps", "/v1/instances", "/v1/watch", "/discovery/api/v1/staticApi"):
         status, body = nobody.ask(NODES[0] + path)
-        assert (status, b"certificate" in body) == (403, path.startswith("/v1"))
+        assert (status, b"certificate" in body) == (403, not path.startswith("/eureka"))
     assert nobody.ask(f"{NODES[0]}/application/ready")[0] == 200
     assert holder.ask(f"{NODES[0]}/eureka/apps")[0] == 200
 
@@ -109,6 +109,16 @@ def test_the_cache_does_not_exist_for_those_who_have_none(sysplex: Rig) -> None:
         assert b"no service has the id" in body
         forged = nobody.ask(f"{gateway}{CACHE}/k", X_CS_Service_ID="me", X_Certificate_CommonName="LPAR1")
         assert forged[0] == 404
+
+
+def test_the_cache_itself_answers_holders_only(sysplex: Rig) -> None:
+    nobody, holder = Caller(sysplex), Caller(sysplex, "client")
+    for base in (gateway.replace("7554", "7555") for gateway in GATEWAYS):
+        for key in ("direct", "openapi.json"):
+            url = f"{base}{CACHE}/{key}"
+            assert nobody.ask(url, X_CS_Service_ID="me")[0] == 403
+            assert holder.ask(url, X_CS_Service_ID="me")[0] == 404
+        assert nobody.ask(f"{base}/cachingservice/api/v1/openapi.json")[0] == 200
 
 
 def test_orders_need_a_certificate(sysplex: Rig) -> None:
