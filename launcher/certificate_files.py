@@ -24,8 +24,6 @@ from launcher.certs import Pair
 from shared.errors import BadInput, ConfigError, Conflict
 from shared.plexfile import Plexfile
 
-SOON = datetime.timedelta(days=30)
-
 
 @dataclass(frozen=True)
 class Shown:
@@ -33,13 +31,6 @@ class Shown:
     subject: str
     places: list[str]
     until: datetime.datetime
-
-    def warning(self, now: datetime.datetime) -> str:
-        """What has to be done about it, or empty."""
-        if self.until <= now:
-            return f"expired on {self.until:%Y-%m-%d}"
-        days = (self.until - now).days
-        return f"expires in {days} day{'s' if days != 1 else ''}" if self.until - now < SOON else ""
 
 
 class Certificates:

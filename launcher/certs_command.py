@@ -68,10 +68,11 @@ def certs_issue(name: str, password: str | None, hosts: tuple[str, ...], force: 
 def certs_show(data: str | None) -> int:
     """Whose they are, what names they hold, how long they are good; exit code 1 when one has to be renewed."""
     from launcher.certificate_files import Certificates
+    from shared import validity
 
     now, worn = _now(), False
     for each in Certificates(place.data_folder(data)).show():
-        warning = each.warning(now)
+        warning = validity.warning(each.until, now)
         worn = worn or bool(warning)
         parts = [f"{each.file:<16}", f"{each.until:%Y-%m-%d}", each.subject, ", ".join(each.places)]
         click.echo("  ".join(filter(None, [*parts, warning and f"! {warning}"])))

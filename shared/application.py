@@ -23,7 +23,7 @@ from aiohttp_sse import sse_response
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from shared import simulated
+from shared import simulated, validity
 from shared.config import ServiceConfig
 from shared.events import Events
 
@@ -78,7 +78,12 @@ class Application:
         up, details = self.own() if self.own else (not why, {})
         status = "UP" if up else "DOWN"
         part = {"status": status, "details": {"lpar": self.config.lpar, "why": why, **details}}
-        return _json({"status": status, "components": {self.service: part, **self.parts()}}, 200 if up else 503)
+        components = {self.service: part, **self._certificate(), **self.parts()}
+        return _json({"status": status, "components": components}, 200 if up else 503)
+
+    def _certificate(self) -> dict[str, object]:
+        own = self.config.certificates / f"{self.config.lpar}.pem"
+        return {"certificate": validity.part(own)} if self.config.tls else {}
 
     async def info(self, _: web.Request) -> web.Response:
         return _json(

@@ -121,6 +121,13 @@ def test_the_cache_itself_answers_holders_only(sysplex: Rig) -> None:
         assert nobody.ask(f"{base}/cachingservice/api/v1/openapi.json")[0] == 200
 
 
+def test_health_says_how_long_the_certificate_is_good(sysplex: Rig) -> None:
+    nobody = Caller(sysplex)
+    for base in (*GATEWAYS, *NODES, *(gateway.replace("7554", "7555") for gateway in GATEWAYS), LAUNCHER):
+        part = nobody.json(f"{base}/application/health")["components"]["certificate"]
+        assert (part["status"], part["details"]["colour"]) == ("UP", "green")
+
+
 def test_orders_need_a_certificate(sysplex: Rig) -> None:
     nobody, holder = Caller(sysplex), Caller(sysplex, "client")
     orders = [

@@ -97,14 +97,6 @@ def test_without_the_authoritys_key_nothing_is_issued(made: Certificates, tmp_pa
         made.issue("x", "secret", NOW)
 
 
-def test_one_that_is_worn_out_is_told(made: Certificates) -> None:
-    (lpar, *_) = [each for each in made.show() if each.file == "LPAR1.pem"]
-    day = datetime.timedelta(days=1)
-    assert lpar.warning(NOW) == ""
-    assert lpar.warning(lpar.until - 12 * day) == "expires in 12 days"
-    assert lpar.warning(lpar.until) == f"expired on {lpar.until:%Y-%m-%d}"
-
-
 def test_one_does_not_outlive_its_authority() -> None:
     authority = certs.new_authority("PLEX1", NOW - datetime.timedelta(days=certs.AUTHORITY_DAYS - 10))
     assert (certs.client_certificate(authority, "x", NOW).certificate.not_valid_after_utc - NOW).days <= 10
