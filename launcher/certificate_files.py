@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,18 +39,40 @@ class Certificates:
 
     def init(self, file: Plexfile, names: list[str], now: datetime.datetime, *, anew: bool = False) -> list[Path]:
         """Make what is missing for this sysplex: the files made. `names`: further ones for every LPAR; `anew`: each
-        LPAR's too that is there. Raises ConfigError."""
-        made = []
-        if not (self.folder / "ca.pem").exists():
-            made += self._write("ca", certs.new_authority(file.sysplex, now))
-        authority = self._authority()
+        LPAR's too that is there. Raises ConfigError, BadInput: a name that cannot be in a certificate."""
         hosts = {lpar: entry.hostname for lpar, entry in file.lpars.items()}
-        for name, host in (hosts | {secure.NAME: file.address.rpartition(":")[0]}).items():
-            if not anew and (self.folder / f"{name}.pem").exists():
-                continue
-            places = [host, name.lower(), "localhost", "127.0.0.1", file.vipa.rpartition(":")[0], *names]
-            made += self._write(name, certs.lpar_certificate(authority, name, filter(None, places), now))
+        hosts |= {secure.NAME: file.address.rpartition(":")[0]}
+        vipa = file.vipa.rpartition(":")[0]
+        common = ["localhost", "127.0.0.1", *([vipa] if vipa else []), *names]
+        wanted = {name: [host, name.lower(), *common] for name, host in hosts.items()}
+        made = [] if self._path("ca").exists() else self._begin(file.sysplex, wanted, now, anew=anew)
+        lacking = {name: places for name, places in wanted.items() if anew or self._lacks(name, places)}
+        if lacking:
+            authority = self._authority()
+            for name, places in lacking.items():
+                known = [] if anew else self._places(name)
+                made += self._write(name, self._signed(certs.lpar_certificate, authority, name, now, [*places, *known]))
         return made
+
+    def _begin(self, sysplex: str, wanted: Iterable[str], now: datetime.datetime, *, anew: bool) -> list[Path]:
+        """A new authority, unless there are signs of one that is lost."""
+        signs = [path.name for path in (self._path("ca", ".key"), *map(self._path, wanted)) if path.exists()]
+        if signs and not anew:
+            lost = f"{self._path('ca')}: not there, but {', '.join(signs)}, which need it"
+            raise ConfigError(f"{lost}; bring it back, or make everything anew: plexmesh certs init --force")
+        return self._write("ca", certs.new_authority(sysplex, now))
+
+    def _lacks(self, name: str, places: list[str]) -> bool:
+        """Whether it has to be made. What another authority has issued is as its owner wants it."""
+        if not self._path(name).exists() or not self._path(name, ".key").exists():
+            return True
+        found = _certificate(self._path(name))
+        ours = found.issuer == _certificate(self._path("ca")).subject
+        return ours and self._path("ca", ".key").exists() and not certs.holds(found, _checked(places))
+
+    def _places(self, name: str) -> list[str]:
+        path = self._path(name)
+        return certs.places(_certificate(path)) if path.exists() else []
 
     def issue(
         self, name: str, password: str, now: datetime.datetime, *, places: Iterable[str] = (), anew: bool = False
@@ -60,18 +82,19 @@ class Certificates:
             raise BadInput(f"{name!r}: expected a name of letters, digits, '-', '_' and '.'")
         if name.lower() == "ca" or (not anew and (self.folder / f"{name}.pem").exists()):
             raise Conflict(f"{self.folder / name}.pem is there already; --force makes another one")
+        if name == secure.NAME or (
+            self._path(name).exists() and certs.unit(_certificate(self._path(name))) == certs.LPAR
+        ):
+            raise Conflict(f"{name} is the sysplex' own; a new one of each LPAR: plexmesh certs init --force")
         authority = self._authority()
-        pair = certs.client_certificate(authority, name, now, places)
+        pair = self._signed(certs.client_certificate, authority, name, now, list(places))
         bundle = self._put(f"{name}.p12", pair.pkcs12(name, authority.certificate, password), 0o600)
         return [*self._write(name, pair), bundle]
 
     def show(self) -> Iterator[Shown]:
         """Raises ConfigError: a file is no certificate."""
         for path in sorted(self.folder.glob("*.pem")):
-            try:
-                found = x509.load_pem_x509_certificate(path.read_bytes())
-            except ValueError as error:
-                raise ConfigError(f"{path}: no certificate: {error}") from error
+            found = _certificate(path)
             subject = found.subject.rfc4514_string()
             yield Shown(path.name, subject, certs.places(found), found.not_valid_after_utc)
 
@@ -84,6 +107,27 @@ class Certificates:
             raise ConfigError(f"{missing}, or after: plexmesh certs init") from error
         except (OSError, ValueError) as error:
             raise ConfigError(f"{certificate} with {key}: cannot be used: {error}") from error
+
+    def _signed(
+        self,
+        make: Callable[[Pair, str, datetime.datetime, Iterable[str]], Pair],
+        authority: Pair,
+        name: str,
+        now: datetime.datetime,
+        places: list[str],
+    ) -> Pair:
+        until = authority.certificate.not_valid_after_utc
+        if until <= now + datetime.timedelta(days=1):
+            raise ConfigError(
+                f"{self._path('ca')}: good until {until:%Y-%m-%d}; nothing can be issued with it any more"
+            )
+        try:
+            return make(authority, name, now, _checked(places))
+        except ValueError as error:
+            raise BadInput(f"{name!r}: {error}") from error
+
+    def _path(self, name: str, suffix: str = ".pem") -> Path:
+        return self.folder / f"{name}{suffix}"
 
     def _write(self, name: str, pair: Pair) -> list[Path]:
         """The key first: who sees the certificate finds its key."""
@@ -101,3 +145,19 @@ class Certificates:
         except OSError as error:
             raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
         return path
+
+
+def _certificate(path: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: no certificate: {error}") from error
+
+
+def _checked(places: list[str]) -> list[str]:
+    for each in places:
+        if not each or not each.isascii() or any(letter.isspace() for letter in each):
+            raise BadInput(f"{each!r}: expected a host name in ASCII, or an address")
+    return places

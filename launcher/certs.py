@@ -66,7 +66,7 @@ def new_authority(sysplex: str, now: datetime.datetime) -> Pair:
     return Pair(builder.sign(key, hashes.SHA256()), key)
 
 
-def lpar_certificate(authority: Pair, lpar: str, places: Iterable[str], now: datetime.datetime) -> Pair:
+def lpar_certificate(authority: Pair, lpar: str, now: datetime.datetime, places: Iterable[str]) -> Pair:
     """`places`: names and addresses under which it is called, each once in the certificate."""
     names = x509.SubjectAlternativeName([_place(each) for each in dict.fromkeys(places)])
     return _issued(authority, lpar, LPAR, [Use.SERVER_AUTH, Use.CLIENT_AUTH], names, now)
@@ -99,6 +99,24 @@ def places(certificate: x509.Certificate) -> list[str]:
     return [*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))]
 
 
+def holds(certificate: x509.Certificate, places: Iterable[str]) -> bool:
+    """Whether all these names and addresses are in it."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return False
+    return {_place(each) for each in places} <= set(found)
+
+
+def unit(certificate: x509.Certificate) -> str:
+    """OU, or empty."""
+    return _first(certificate.subject, NameOID.ORGANIZATIONAL_UNIT_NAME)
+
+
+def _first(name: x509.Name, kind: x509.ObjectIdentifier) -> str:
+    return next((str(each.value) for each in name.get_attributes_for_oid(kind)), "")
+
+
 def _issued(
     authority: Pair,
     name: str,
@@ -108,9 +126,9 @@ def _issued(
     now: datetime.datetime,
 ) -> Pair:
     key = ec.generate_private_key(ec.SECP256R1())
-    sysplex = authority.certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value
+    sysplex = _first(authority.certificate.subject, NameOID.ORGANIZATION_NAME)
     days = min(DAYS, (authority.certificate.not_valid_after_utc - now).days)
-    builder = _begun(_name(name, str(sysplex), unit), authority.certificate.subject, key, now, days)
+    builder = _begun(_name(name, sysplex, unit), authority.certificate.subject, key, now, days)
     signs = x509.KeyUsage(
         digital_signature=True, key_cert_sign=False, crl_sign=False, content_commitment=False, key_encipherment=False,
         data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,

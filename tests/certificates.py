@@ -22,7 +22,7 @@ class Drawer:
     authority: Pair
 
     def lpar(self, name: str, *places: str, now: datetime.datetime = NOW) -> Files:
-        return self._put(name, certs.lpar_certificate(self.authority, name, places, now))
+        return self._put(name, certs.lpar_certificate(self.authority, name, now, places))
 
     def client(self, name: str) -> Files:
         return self._put(name, certs.client_certificate(self.authority, name, NOW))

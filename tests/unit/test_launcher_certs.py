@@ -97,6 +97,70 @@ def test_without_the_authoritys_key_nothing_is_issued(made: Certificates, tmp_pa
         made.issue("x", "secret", NOW)
 
 
+@pytest.mark.parametrize("name", ["LPAR1", "sysplex"])
+def test_those_of_the_sysplex_itself_are_not_replaced_by_a_clients(made: Certificates, name: str) -> None:
+    before = (made.folder / f"{name}.pem").read_bytes()
+    with pytest.raises(Conflict, match="sysplex' own"):
+        made.issue(name, "secret", NOW, anew=True)
+    assert (made.folder / f"{name}.pem").read_bytes() == before
+
+
+def test_no_new_authority_for_certificates_of_the_old_one(made: Certificates, file: plexfile.Plexfile) -> None:
+    (made.folder / "ca.pem").unlink()
+    with pytest.raises(ConfigError, match=r"ca\.pem: not there, but ca\.key, LPAR1\.pem.*--force"):
+        made.init(file, [], NOW)
+    (made.folder / "ca.key").unlink()
+    with pytest.raises(ConfigError, match=r"ca\.pem: not there, but LPAR1\.pem.*--force"):
+        made.init(file, [], NOW)
+    assert not list(made.folder.glob("ca.*"))
+    assert len(made.init(file, [], NOW, anew=True)) == 8
+
+
+def test_a_changed_host_name_comes_into_the_certificate(
+    made: Certificates, file: plexfile.Plexfile, tmp_path: Path
+) -> None:
+    path = tmp_path / "plexmesh.yaml"
+    path.write_text(FILE.replace("host2.test", "host9.test"))
+    assert [each.name for each in made.init(plexfile.read(path), [], NOW)] == ["LPAR2.key", "LPAR2.pem"]
+    (lpar2,) = [each for each in made.show() if each.file == "LPAR2.pem"]
+    assert {"host9.test", "extra.test"} <= set(lpar2.places)
+
+
+def test_half_a_pair_is_made_anew(made: Certificates, file: plexfile.Plexfile) -> None:
+    (made.folder / "LPAR1.key").unlink()
+    assert [each.name for each in made.init(file, [], NOW)] == ["LPAR1.key", "LPAR1.pem"]
+
+
+def test_certificates_of_another_authority_are_as_their_owner_wants_them(
+    made: Certificates, file: plexfile.Plexfile
+) -> None:
+    other = certs.new_authority("OTHER", NOW)
+    pair = certs.client_certificate(other, "LPAR1", NOW, ["elsewhere.test"])
+    (made.folder / "LPAR1.pem").write_bytes(pair.pem)
+    (made.folder / "LPAR1.key").write_bytes(pair.key_pem)
+    assert made.init(file, [], NOW) == []
+    (made.folder / "ca.key").unlink()
+    assert made.init(file, ["further.test"], NOW) == []
+
+
+@pytest.mark.parametrize("place", ["", "größe.test", "a b"])
+def test_places_that_no_certificate_can_hold_are_refused(
+    made: Certificates, file: plexfile.Plexfile, place: str
+) -> None:
+    with pytest.raises(BadInput, match="expected a host name"):
+        made.issue("orders", "secret", NOW, places=[place])
+    with pytest.raises(BadInput, match="expected a host name"):
+        made.init(file, [place], NOW)
+    with pytest.raises(BadInput, match="64"):
+        made.issue("x" * 65, "secret", NOW)
+    assert not list(made.folder.glob("orders*"))
+
+
+def test_an_authority_that_is_over_issues_nothing(made: Certificates) -> None:
+    with pytest.raises(ConfigError, match="nothing can be issued"):
+        made.issue("x", "secret", NOW + datetime.timedelta(days=certs.AUTHORITY_DAYS))
+
+
 def test_one_does_not_outlive_its_authority() -> None:
     authority = certs.new_authority("PLEX1", NOW - datetime.timedelta(days=certs.AUTHORITY_DAYS - 10))
     assert (certs.client_certificate(authority, "x", NOW).certificate.not_valid_after_utc - NOW).days <= 10
