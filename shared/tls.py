@@ -74,6 +74,14 @@ class Tls:
         self.client = self._client()
         """For calls; it stays the same object."""
 
+    def chain(self) -> str:
+        """The certificate and its authorities as they are now, PEM. Raises ConfigError."""
+        files = (self.files.certificate, *self.files.authorities)
+        try:
+            return "".join(path.read_text("ascii") for path in files)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{self.files.certificate}: {_said(error)}") from error
+
     def renew(self) -> bool:
         """Take the files as they are now, if they changed. Raises ConfigError; then everything is as before."""
         stamp = _stamp(self.files)

@@ -25,6 +25,7 @@ from gateway.snapshot import Snapshot
 from gateway.zowe import conformance, registry, services, version
 from gateway.zowe.address import external_url
 from gateway.zowe.conformance import Verdict
+from shared.tls import secured
 
 HOMES = ("/gateway", "/gateway/api/v1")
 VERSIONED = {"Content-Version": "1"}
@@ -32,7 +33,9 @@ VERSIONED = {"Content-Version": "1"}
 
 class ZoweApi:
     def __init__(self, config: GatewayConfig, plane: Plane) -> None:
+        """Raises ConfigError: the certificate cannot be used."""
         self._plane = plane
+        self._tls = secured(config)
         self._external = external_url(config)
         self._sysplex = config.sysplex
         self._registry = config.registry_endpoint
@@ -82,7 +85,7 @@ class ZoweApi:
         return _json(self._version)
 
     async def certificates(self, _: web.Request) -> web.Response:
-        return web.Response(text="", content_type="text/plain")
+        return web.Response(text=self._tls.chain() if self._tls else "", content_type="text/plain")
 
     async def registry(self, request: web.Request) -> web.Response:
         found = registry.domains(

@@ -128,6 +128,13 @@ def test_health_says_how_long_the_certificate_is_good(sysplex: Rig) -> None:
         assert (part["status"], part["details"]["colour"]) == ("UP", "green")
 
 
+@pytest.mark.parametrize("path", ["/gateway/certificates", "/gateway/api/v1/certificates"])
+def test_a_gateway_shows_the_chain_of_its_certificate(sysplex: Rig, path: str) -> None:
+    shown = Caller(sysplex).ask(GATEWAYS[0] + path)[1].decode()
+    folder = sysplex.data / "volume" / "certificates"
+    assert shown == (folder / "LPAR1.pem").read_text() + (folder / "ca.pem").read_text()
+
+
 def test_orders_need_a_certificate(sysplex: Rig) -> None:
     nobody, holder = Caller(sysplex), Caller(sysplex, "client")
     orders = [
