@@ -18,6 +18,7 @@ import asyncio
 import contextlib
 import fcntl
 import socket
+import ssl
 import struct
 import termios
 import time
@@ -91,6 +92,12 @@ class Downstream(asyncio.Protocol):
     def certificate(self) -> str:
         """The common name of the one it has shown, if that is believed."""
         return peer(self._transport)
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """Of its connection; None: in plain."""
+        found = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
+        return found if isinstance(found, ssl.SSLObject) else None
 
     # --- called by the loop
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway import aim, cors, paths, routes, sticky
+from gateway import aim, cors, paths, routes, sticky, vouching
 from gateway.aim import Aim
 from gateway.replies import ENCODED_CHARACTER, ENCODED_SLASH, FORBIDDEN, OTHER
 from gateway.snapshot import OWN, instance_id
@@ -37,24 +37,20 @@ BY_LOAD = ("leastRequests", "peakEwma")
 """Pickers that compare what instances have to do; a tunnel goes by the tunnels there are."""
 
 
-CERTIFIED = b"X-Certificate-CommonName"
-
-
 def plain(exchange: Exchange, path: DataPath, public: bytes, now: float) -> None:
     """One that says nothing of where it should go. `public` is the path it came with, in its one spelling."""
     if exchange.upstream is OWN:
-        _vouch(exchange, path)
+        _vouch(exchange)
         exchange.go(now)
     elif _fits(exchange, path, public, now):
         _meant(exchange, now)
         _enter(exchange, path, now)
 
 
-def _vouch(exchange: Exchange, path: DataPath) -> None:
+def _vouch(exchange: Exchange) -> None:
     """The own pages are told who has shown a certificate; from outside that line never comes in."""
-    name = exchange.client.certificate if path.config.tls else ""
-    if name:
-        _add(exchange, b"%b: %b\r\n" % (CERTIFIED, name.encode("ascii", "replace")))
+    if exchange.client.certificate:
+        _add(exchange, vouching.lines(exchange.client.tls, (vouching.COMMON_NAME,)))
 
 
 def forwarded(exchange: Exchange, path: DataPath, public: bytes, said: Steering, now: float) -> None:
@@ -81,7 +77,7 @@ def steered(exchange: Exchange, path: DataPath, public: bytes, said: Steering, n
     if exchange.upstream is OWN:
         if said.cors.origin:  # the console's orders are taken from its own pages only
             _add(exchange, b"Origin: %b\r\n" % said.cors.origin)
-        _vouch(exchange, path)
+        _vouch(exchange)
         exchange.go(now)
         return
     if not _fits(exchange, path, public, now):
@@ -125,6 +121,8 @@ def _fits(exchange: Exchange, path: DataPath, public: bytes, now: float) -> bool
         why = f"{upstream.service} takes no encoded characters in a path"
         exchange.refuse_early(400, why, ENCODED_CHARACTER.number, reason="malformed")
         return False
+    if headers := upstream.policy.certificate_headers:
+        _introduce(exchange, headers)
     rate = upstream.policy.rate
     if rate is None or not path.guards.shedding:
         return True
@@ -134,6 +132,14 @@ def _fits(exchange: Exchange, path: DataPath, public: bytes, now: float) -> bool
         why = f"more than {rate.tokens} calls in {rate.per_s:g} s to {upstream.service}"
         exchange.refuse_early(429, why, reason="rate", retry_after_s=ceil(wait_s))
     return not wait_s
+
+
+def _introduce(exchange: Exchange, headers: tuple[str, ...]) -> None:
+    """The service is told whose certificate the caller has shown; none: both are."""
+    said = vouching.lines(exchange.client.tls, headers)
+    _add(exchange, said)
+    if said is vouching.NOT_SHOWN:
+        exchange.dressing += said
 
 
 def _caller(exchange: Exchange) -> str:

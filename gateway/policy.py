@@ -21,6 +21,7 @@
     apiml.corsAllowedOrigins     corsOrigins                  comma list; empty: any
     apiml.corsAllowedHeaders, …Methods, …AllowCredentials     corsHeaders, corsMethods, corsCredentials
     apiml.service.externalUrl    externalUrl                  call this URL in place of the instances
+    apiml.authentication.{scheme, headers}                    x509: what it is told of a caller's certificate
 
 What plexmesh.yaml says of a service (`components.gateway.services.ID`) wins over its registration, that over what the
 file says of all (`services."*"`). A wrong value in the file is refused at start; one in a registration says nothing,
@@ -40,6 +41,7 @@ from typing import Any
 
 import msgspec
 
+from gateway import vouching
 from gateway.rates import Rate
 from shared.errors import ConfigError, nearest
 
@@ -80,12 +82,14 @@ class Policy:
     external_url: str = ""
     internal: bool = False
     """With TLS, for holders of a certificate that is believed; it does not exist for others."""
+    certificate_headers: tuple[str, ...] = ()
+    """What it is told of a caller's certificate (`gateway.vouching`)."""
 
     @property
     def admits(self) -> bool:
         """Something is asked before a call may begin."""
         limited = self.max_calls or self.max_calls_per_instance or self.adaptive or self.rate
-        return bool(limited or self.internal or not self.encoded)
+        return bool(limited or self.internal or self.certificate_headers or not self.encoded)
 
 
 PLAIN = Policy()
@@ -263,4 +267,9 @@ def told_by(metadata: Mapping[str, str]) -> tuple[Values, tuple[str, ...]]:
             faults.append(f"{key}: {error} (the value is {text[:64]!r})")
     if metadata.get("apiml.lb.type") == "authentication":
         values.setdefault("sticky", "user")
+    try:
+        if headers := vouching.wanted(metadata):
+            values["certificate_headers"] = headers
+    except ValueError as error:
+        faults.append(f"apiml.authentication.headers: {error}")
     return values, tuple(sorted(faults))

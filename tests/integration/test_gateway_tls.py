@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import io
 import ssl
@@ -136,3 +137,31 @@ async def test_what_is_internal_exists_for_holders_of_a_certificate_only(drawer:
             async with session.get(f"https://{LPAR1}:{PORT}/vault/api/v1/x", ssl=caller(drawer, name)) as got:
                 statuses.append(got.status)
         assert statuses == [404, 200]
+
+
+@on_uvloop
+async def test_a_service_with_x509_is_told_whose_certificate_its_caller_has_shown(drawer: Drawer) -> None:
+    async def echo(each: Caller) -> None:
+        while head := await each.head():
+            await each.send(answer(head))
+
+    metadata = {"apiml.authentication.scheme": "x509"}
+    instance = RawInstance(INSTANCES[0], 9000, echo)
+    forged = {"X-Certificate-CommonName": "LPAR1", "X-Certificate-DistinguishedName": "CN=LPAR1"}
+    async with a_secured(drawer, instance, metadata=metadata), aiohttp.ClientSession(headers=forged) as session:
+        url = f"https://{LPAR1}:{PORT}/orders/api/v1/x"
+        async with session.get(url, ssl=caller(drawer, "client")) as got:
+            head = (await got.read()).decode()
+            assert "X-Zowe-Auth-Failure" not in got.headers
+        assert "X-Certificate-DistinguishedName: CN=client, OU=plexmesh client, O=PLEX1\r\n" in head
+        assert "X-Certificate-CommonName: client\r\n" in head
+        pem = ssl.PEM_cert_to_DER_cert((drawer.folder / "client.pem").read_text())
+        assert f"X-Certificate-Public: {base64.b64encode(pem).decode()}\r\n" in head
+        assert "CN=LPAR1" not in head
+        assert head.count("X-Certificate-") == 3
+    async with a_secured(drawer, instance, metadata=metadata), aiohttp.ClientSession(headers=forged) as session:
+        async with session.get(url, ssl=caller(drawer)) as got:
+            head = (await got.read()).decode()
+            assert got.headers["X-Zowe-Auth-Failure"].startswith("ZWEAG167E")
+        assert "X-Certificate" not in head
+        assert "X-Zowe-Auth-Failure: ZWEAG167E" in head

@@ -100,7 +100,9 @@ BAD: list[tuple[str, Any]] = [
 def test_the_tables_above_have_every_setting() -> None:
     assert {key for key, *_ in GOOD} == set(KEYS)
     assert {key for key, _ in BAD} == set(KEYS) - {"apiml.enableUrlEncodedCharacters"}, "which knows only false"
-    assert {setting.field for setting in SETTINGS} == {field.name for field in dataclasses.fields(Policy)}
+    said_by_zowes_keys_only = {"certificate_headers"}  # tried where it is told (`test_gateway_vouching`)
+    fields = {field.name for field in dataclasses.fields(Policy)}
+    assert {setting.field for setting in SETTINGS} == fields - said_by_zowes_keys_only
 
 
 @pytest.mark.parametrize(("key", "text", "value", "field", "means"), GOOD)

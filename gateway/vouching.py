@@ -1,0 +1,77 @@
+"""What a service with the scheme x509 is told of its caller's certificate, in lines that only a gateway may say.
+
+    X-Certificate-Public               the certificate, DER in base64
+    X-Certificate-DistinguishedName    CN=orders, OU=plexmesh client, O=PLEX1
+    X-Certificate-CommonName           orders
+
+The service says in `apiml.authentication.headers` which of them it wants; nothing said: all. A call of somebody who has
+shown none goes on, with the reason in X-Zowe-Auth-Failure, which the caller hears too.
+
+Source: Zowe API Mediation Layer, x509 scheme. A name's form is that of Java's X500Principal (RFC 1779).
+"""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+PUBLIC, DISTINGUISHED_NAME, COMMON_NAME = (
+    "X-Certificate-Public",
+    "X-Certificate-DistinguishedName",
+    "X-Certificate-CommonName",
+)
+HEADERS = {each.lower(): each for each in (PUBLIC, DISTINGUISHED_NAME, COMMON_NAME)}
+
+NOT_SHOWN = b"X-Zowe-Auth-Failure: ZWEAG167E No client certificate was provided with the request\r\n"
+
+SHORT = {
+    "commonName": "CN", "organizationalUnitName": "OU", "organizationName": "O", "localityName": "L",
+    "stateOrProvinceName": "ST", "countryName": "C", "domainComponent": "DC", "userId": "UID",
+    "streetAddress": "STREET", "emailAddress": "EMAILADDRESS",
+}  # fmt: skip
+SPECIAL = frozenset(',+="<>#;\\\n')
+
+
+def wanted(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """Headers of a service whose scheme is x509, none otherwise. Raises ValueError: one that is not known."""
+    if metadata.get("apiml.authentication.scheme") != "x509":
+        return ()
+    said = [each.strip() for each in metadata.get("apiml.authentication.headers", "").split(",") if each.strip()]
+    strangers = [each for each in said if each.lower() not in HEADERS]
+    if strangers:
+        raise ValueError(f"expected of {', '.join(HEADERS.values())}")
+    return tuple(HEADERS[each.lower()] for each in said) or tuple(HEADERS.values())
+
+
+def lines(shown: ssl.SSLObject | None, headers: Sequence[str]) -> bytes:
+    """What is said of the certificate of that connection, which is believed; without one, why nothing is."""
+    der = shown.getpeercert(binary_form=True) if shown is not None else None
+    if shown is None or not der:
+        return NOT_SHOWN
+    names = list(_names(shown.getpeercert() or {}))
+    said = {
+        PUBLIC: base64.b64encode(der).decode(),
+        DISTINGUISHED_NAME: ", ".join(f"{SHORT.get(kind, kind)}={_quoted(value)}" for kind, value in reversed(names)),
+        COMMON_NAME: next((value for kind, value in names if kind == "commonName"), ""),
+    }
+    return b"".join(b"%b: %b\r\n" % (each.encode(), _printable(said[each])) for each in headers)
+
+
+def _names(certificate: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """As they stand in it: the widest first."""
+    for part in certificate.get("subject", ()):
+        yield from part
+
+
+def _quoted(value: str) -> str:
+    if not SPECIAL.intersection(value) and value == value.strip():
+        return value
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _printable(value: str) -> bytes:
+    """No name may end its line, or begin another one."""
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in value).encode()

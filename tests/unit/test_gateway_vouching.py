@@ -1,0 +1,85 @@
+"""What a service with the scheme x509 is told of its caller's certificate."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from gateway import vouching
+from gateway.policy import Policies
+from gateway.vouching import COMMON_NAME, DISTINGUISHED_NAME, NOT_SHOWN, PUBLIC
+
+X509 = {"apiml.authentication.scheme": "x509"}
+
+
+class Shown:
+    """As an ssl.SSLObject."""
+
+    def __init__(self, *names: tuple[str, str], der: bytes | None = b"\x30\x82der") -> None:
+        self.names, self.der = names, der
+
+    def getpeercert(self, binary_form: bool = False) -> Any:
+        return self.der if binary_form else {"subject": tuple((each,) for each in self.names)}
+
+
+def told(shown: Any, *headers: str) -> dict[str, str]:
+    text = vouching.lines(shown, headers).decode()
+    return dict(line.split(": ", 1) for line in text.split("\r\n") if line)
+
+
+def test_name_and_certificate() -> None:
+    shown = Shown(
+        ("organizationName", "PLEX1"), ("organizationalUnitName", "plexmesh client"), ("commonName", "orders")
+    )
+    assert told(shown, PUBLIC, DISTINGUISHED_NAME, COMMON_NAME) == {
+        PUBLIC: base64.b64encode(b"\x30\x82der").decode(),
+        DISTINGUISHED_NAME: "CN=orders, OU=plexmesh client, O=PLEX1",
+        COMMON_NAME: "orders",
+    }
+    assert told(shown, COMMON_NAME) == {COMMON_NAME: "orders"}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a, OU=admins", 'CN="a, OU=admins"'),
+        ('a"b', 'CN="a\\"b"'),
+        (" a", 'CN=" a"'),
+        ("a\r\nX-Evil: 1", 'CN="a??X-Evil: 1"'),
+        ("Zoë", "CN=Zo?"),
+    ],
+)
+def test_a_name_cannot_pretend_to_be_more_than_one(name: str, said: str) -> None:
+    found = told(Shown(("commonName", name)), DISTINGUISHED_NAME, COMMON_NAME)
+    assert found[DISTINGUISHED_NAME] == said
+    assert set(found) == {DISTINGUISHED_NAME, COMMON_NAME}
+
+
+@pytest.mark.parametrize("shown", [None, Shown(der=None)])
+def test_without_a_certificate_it_is_said_why_nothing_is(shown: Any) -> None:
+    assert vouching.lines(shown, (COMMON_NAME,)) is NOT_SHOWN
+
+
+@pytest.mark.parametrize(
+    ("metadata", "headers"),
+    [
+        ({}, ()),
+        ({"apiml.authentication.scheme": "bypass"}, ()),
+        (X509, (PUBLIC, DISTINGUISHED_NAME, COMMON_NAME)),
+        (
+            X509 | {"apiml.authentication.headers": "x-certificate-commonname , X-Certificate-Public"},
+            (COMMON_NAME, PUBLIC),
+        ),
+    ],
+)
+def test_a_service_says_what_it_wants(metadata: dict[str, str], headers: tuple[str, ...]) -> None:
+    policy, faults = Policies().of("orders", metadata)
+    assert (policy.certificate_headers, faults, policy.admits) == (headers, (), bool(headers))
+
+
+def test_a_header_that_is_not_known_is_a_fault_and_nothing_is_said() -> None:
+    policy, faults = Policies().of("orders", X509 | {"apiml.authentication.headers": "Authorization"})
+    assert policy.certificate_headers == ()
+    assert faults == (f"apiml.authentication.headers: expected of {PUBLIC}, {DISTINGUISHED_NAME}, {COMMON_NAME}",)
