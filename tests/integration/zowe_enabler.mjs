@@ -13,8 +13,12 @@ server.listen(Number(port), host, () => {
   connectToEureka();
   console.log("listening");
 });
+
+const info = console.info;
+console.info = (...said) => {
+  info(...said);
+  // at once: a heartbeat of its own that is still under way is answered 404, and the enabler then registers anew
+  if (String(said[0]).startsWith("de-registered")) process.exit(0);
+};
 process.stdin.on("data", () => {});
-process.stdin.on("end", () => {
-  unregisterFromEureka();
-  setTimeout(() => process.exit(0), 150); // later, a heartbeat of its own that is answered 404 registers it again
-});
+process.stdin.on("end", unregisterFromEureka);
