@@ -71,7 +71,8 @@ class Lpar:
         self._wanted = False
 
     def _set(self, file: Plexfile, environ: Mapping[str, str]) -> None:
-        self._addresses = {name: file.component_url(name, self.id) for name in file.enabled(self.id)}
+        self.addresses = {name: file.component_url(name, self.id) for name in file.enabled(self.id)}
+        """Of its components: URLs. One that is no longer in the file keeps what it had."""
         self._environ = environ
 
     async def configure(self, file: Plexfile, environ: Mapping[str, str]) -> None:
@@ -211,7 +212,7 @@ class Lpar:
     def _assumed(self, state: wire.ComponentState, why: list[str]) -> wire.Lpar:
         recorded = pids.read(self.run_folder)
         components = []
-        for name, url in self._addresses.items():
+        for name, url in self.addresses.items():
             pid = recorded.get(name)
             running = pid is not None and pids.alive(pid)
             gone = state == "paused" and not running

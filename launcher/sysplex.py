@@ -141,9 +141,8 @@ class Sysplex:
 
     async def status(self) -> wire.SysplexStatus:
         lpars = await self.reports()
-        nodes = await asyncio.gather(
-            *(self._registry_node(each) for each in self.lpars if "discovery" in self.file.enabled(each))
-        )
+        urls = {each.id: each.addresses.get("discovery") for each in self.lpars.values()}
+        nodes = await asyncio.gather(*(self._registry_node(each, url) for each, url in urls.items() if url))
         return wire.SysplexStatus(
             sysplex=wire.SysplexAddress(
                 url=f"{self.file.scheme}://{self.file.vipa}", state=overall(each.state for each in lpars)
@@ -153,8 +152,7 @@ class Sysplex:
             distributor=self.distributor.report(),
         )
 
-    async def _registry_node(self, lpar: str) -> wire.RegistryNode:
-        url = self.file.component_url("discovery", lpar)
+    async def _registry_node(self, lpar: str, url: str) -> wire.RegistryNode:
         try:
             async with self.session.get(f"{url}/v1/summary", timeout=ASK) as response:
                 summary = msgspec.json.decode(await response.read(), type=wire.NodeSummary)

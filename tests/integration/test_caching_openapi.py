@@ -63,7 +63,8 @@ def test_the_registry_is_told_where_it_is(instance: Instance) -> None:
     assert {name.removeprefix(api) for name in told if name.startswith(api)} == {
         "apiId", "version", "gatewayUrl", "swaggerUrl",
     }  # fmt: skip
-    assert {name.removeprefix(tile) for name in told if not name.startswith(api)} == {"id", "title", "description"}
+    assert {name.removeprefix(tile) for name in told if name.startswith(tile)} == {"id", "title", "description"}
+    assert told["plexmesh.visibility"] == "internal"
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
         told["apiml.apiInfo.api-v1.swaggerUrl"], timeout=5
     ) as answer:

@@ -158,8 +158,8 @@ async def test_a_url_at_the_sysplex_address_is_asked_for_at_this_gateway(
         ("http://HERE/large", "is longer than 4096 bytes"),
         ("http://HERE/hang", "is not there within 0.2 s"),
         ("http://HERE/cut", "breaks off: ClientPayloadError"),
-        ("https://HERE/json", "can only be had with TLS"),
-        ("ftp://HERE/json", "is at no http URL"),
+        ("https://HERE/json", "cannot be reached: no TLS: wrong version number"),
+        ("ftp://HERE/json", "is at no http or https URL"),
         ("http://192.0.2.9/latest/meta-data", "is on neither its instance's address nor a route of its own"),
         ("http://user@192.0.2.9/json", "is on neither its instance's address nor a route of its own"),
         ("//192.0.2.9/json", "is on neither its instance's address nor a route of its own"),
@@ -192,7 +192,7 @@ async def test_an_instance_that_is_gone_is_told(
 ) -> None:
     plane.knows(an_instance("orders", 1, HOST, metadata=instance(orders, "/json").metadata))
     async with session.get(console) as answer:
-        assert (await answer.json())["detail"].endswith("cannot be reached: Connection refused")
+        assert (await answer.json())["detail"].endswith("cannot be reached: connection refused")
     async with session.get(console.replace("orders", "nobody")) as answer:
         assert answer.status == 404
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from discovery.config import DiscoveryConfig
 from discovery.dashboard.finder import SLICE, WAITING_MAX, Finder
 from discovery.dashboard.matrix import Sighting
 from discovery.dashboard.sight import ANSWER_BYTES, Sight
@@ -273,7 +274,7 @@ async def test_peers_are_asked_seldom_and_need_not_answer() -> None:
     peers = {name: RawInstance(HOST1, 9100 + number, each) for number, (name, each) in enumerate(behaviours.items())}
     addresses = [f"http://{each.host}:{each.port}" for each in peers.values()]
     nobody = f"http://{HOST1}:9099"
-    sight = Sight(HOST2)
+    sight = Sight(DiscoveryConfig(host=HOST2))
     async with running_parts(*peers.values()):
         try:
             found = await sight.of([*addresses, nobody])
