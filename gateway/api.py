@@ -25,6 +25,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from gateway import asked, replies, views
 from gateway.config import GatewayConfig
+from gateway.console.origin import from_holder
 from gateway.console.site import FOLDER, Site
 from gateway.explain import explain
 from gateway.explanation import Place
@@ -93,7 +94,7 @@ class Api:
         return _json({"state": self.plane.report().vipa, "address": self._config.vipa})
 
     async def set_vipa(self, request: web.Request) -> web.Response:
-        self._check_certificate(request)
+        from_holder(self._config, request)
         wanted = msgspec.json.decode(await request.read(), type=VipaState).state
         if wanted == "in" and (why := self.plane.why_not_ready()):
             raise Unavailable("this gateway is not ready: " + "; ".join(why))
@@ -103,14 +104,9 @@ class Api:
         return await self.vipa(request)
 
     async def reload(self, request: web.Request) -> web.Response:
-        self._check_certificate(request)
+        from_holder(self._config, request)
         await self.plane.reload()
         return await self.workers(request)
-
-    def _check_certificate(self, request: web.Request) -> None:
-        """Raises Forbidden."""
-        if self._config.tls and not request.headers.get("X-Certificate-CommonName"):
-            raise Forbidden("orders are taken from holders of a certificate of this sysplex")
 
     def _who(self, report: Report) -> dict[str, Any]:
         config, watch = self._config, report.watch

@@ -34,10 +34,10 @@ from gateway.paths import normalised
 from gateway.reader import CHUNKED, NONE, RequestReader
 from gateway.replies import error_answer
 from gateway.ticker import NEVER
+from gateway.upstream import TLS_HIGH_BYTES
 from shared.tls import peer
 
 NO_LIMIT = 1 << 62
-TLS_HIGH_BYTES = 65_536
 
 MAX_AHEAD_BYTES = 16_384
 """Of requests sent ahead of their turn; with more held, the client is not read from."""
@@ -104,7 +104,7 @@ class Downstream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         if self._config.tls:
-            self._transport.set_write_buffer_limits(high=TLS_HIGH_BYTES)  # as without; uvloop's is 512 KiB
+            self._transport.set_write_buffer_limits(high=TLS_HIGH_BYTES)
         self.deadline = time.monotonic() + self._config.head_timeout_s
         self._path.ticker.add(self)
         if not self._path.client_came(self):

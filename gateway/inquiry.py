@@ -17,11 +17,11 @@ import msgspec
 
 from gateway.config import GatewayConfig
 from gateway.explanation import NOTHING, GatewayWord, Heard, NodeWord, View
+from gateway.fetching import TROUBLE, NotUsable, fetched
 from gateway.snapshot import Snapshot
 from gateway.views import instances_of
 from shared.errors import Unavailable
-from shared.net import connector
-from shared.tls import secured
+from shared.net import to_ours
 from shared.wire import Instance
 
 WITHIN_S = 1.0
@@ -58,14 +58,6 @@ class _Upstreams(msgspec.Struct):
     upstreams: list[_Upstream]
 
 
-class NotUsable(Exception):
-    """An answer that cannot be made anything of."""
-
-
-TROUBLE = (aiohttp.ClientError, OSError, TimeoutError, ValueError, NotUsable)
-"""msgspec's errors are ValueErrors, and so are those of an address that is none."""
-
-
 class Inquiry:
     def __init__(self, config: GatewayConfig) -> None:
         self._config = config
@@ -85,7 +77,7 @@ class Inquiry:
 
     async def _ask(self, service: str, gateways: list[Instance]) -> Heard:
         timeout = aiohttp.ClientTimeout(total=WITHIN_S)
-        calls = connector(self._config.host, tls=secured(self._config))
+        calls = to_ours(self._config)
         async with aiohttp.ClientSession(connector=calls, timeout=timeout) as session:
             nodes, others = await asyncio.gather(
                 asyncio.gather(*(_node(session, url, service) for url in self._config.discovery)),
@@ -101,7 +93,7 @@ class Inquiry:
 
 async def _node(session: aiohttp.ClientSession, url: str, service: str) -> NodeWord:
     try:
-        body = await _get(session, f"{url}/v1/instances", {"service": service})
+        body = await fetched(session, f"{url}/v1/instances", MAX_BYTES, {"service": service})
         listed = msgspec.json.decode(body, type=_List)
     except TROUBLE as error:
         return NodeWord(url, trouble=_said(error))
@@ -109,27 +101,14 @@ async def _node(session: aiohttp.ClientSession, url: str, service: str) -> NodeW
 
 
 async def _gateway(session: aiohttp.ClientSession, gateway: Instance, service: str) -> GatewayWord:
-    host = f"[{gateway.host}]" if ":" in gateway.host else gateway.host
-    url, lpar = f"{'https' if gateway.secure else 'http'}://{host}:{gateway.port}", gateway.lpar or ""
+    url, lpar = gateway.url, gateway.lpar or ""
     try:
-        body = await _get(session, f"{url}/gateway/v1/upstreams", {})
+        body = await fetched(session, f"{url}/gateway/v1/upstreams", MAX_BYTES)
         found = msgspec.json.decode(body, type=_Upstreams).upstreams
     except TROUBLE as error:
         return GatewayWord(url, lpar, trouble=_said(error))
     seen = next((each.instances for each in found if each.service == service), None)
     return GatewayWord(url, lpar, views=None if seen is None else {each.instance: each for each in seen})
-
-
-async def _get(session: aiohttp.ClientSession, url: str, query: dict[str, str]) -> bytes:
-    async with session.get(url, params=query, allow_redirects=False) as answer:
-        if answer.status != 200:
-            raise NotUsable(f"answers {answer.status}")
-        whole = bytearray()
-        async for piece in answer.content.iter_any():
-            whole += piece
-            if len(whole) > MAX_BYTES:
-                raise NotUsable(f"answers with more than {MAX_BYTES} bytes")
-        return bytes(whole)
 
 
 def _said(error: Exception) -> str:

@@ -34,6 +34,7 @@ MAX_INTERIM = 64
 """1xx answers before the real one; more is garbage."""
 
 TLS_HIGH_BYTES = 65_536
+"""Of what waits to be written, as without TLS; uvloop's own is 512 KiB."""
 FLUSH_S = 5.0
 """A closed connection may take this long to send what is written."""
 
@@ -139,7 +140,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         if self.pool.endpoint.secure:
-            self._transport.set_write_buffer_limits(high=TLS_HIGH_BYTES)  # as without; uvloop's is 512 KiB
+            self._transport.set_write_buffer_limits(high=TLS_HIGH_BYTES)
         self.pool.opened(self)
 
     def data_received(self, data: bytes) -> None:

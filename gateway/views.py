@@ -92,7 +92,7 @@ def instance_view(snapshot: Snapshot, report: Report, instance: Instance, now: f
         "service": instance.service,
         "instance": instance.instance,
         "lpar": instance.lpar,
-        "url": f"{'https' if instance.secure else 'http'}://{instance.host or instance.ip}:{instance.port}",
+        "url": instance.url,
         "status": instance.status,
         "view": view,
         "why": why,

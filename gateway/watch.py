@@ -31,8 +31,7 @@ from gateway.outside import settings_of
 from gateway.snapshot import Snapshot
 from shared.errors import Unavailable
 from shared.events import Events
-from shared.net import connector
-from shared.tls import secured
+from shared.net import to_ours
 from shared.wire import Del, Mark, Owner, Put, WatchEvent
 
 log = logging.getLogger("plexmesh.gateway")
@@ -101,7 +100,7 @@ class Watch:
     async def run(self) -> None:
         """Follow for ever."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=self._config.watch_silence_s)
-        calls = connector(self._config.host, tls=secured(self._config))
+        calls = to_ours(self._config)
         async with aiohttp.ClientSession(connector=calls, timeout=timeout) as session:
             rounds = 0
             while True:

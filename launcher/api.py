@@ -22,6 +22,7 @@ from aiohttp.typedefs import Handler
 from launcher.command import Operator
 from launcher.states import action
 from launcher.supervisor import Supervisor
+from shared.access import ORDERS
 from shared.application import Application
 from shared.errors import BadInput, Forbidden
 from shared.problem import middleware
@@ -87,7 +88,7 @@ async def orders_from_programs_only(request: web.Request, handler: Handler) -> w
         if "Origin" in request.headers:
             raise Forbidden("orders are not taken from web pages")
         if request.secure and not peer(request.transport):
-            raise Forbidden("orders are taken from holders of a certificate of this sysplex")
+            raise Forbidden(ORDERS)
         if request.method == "POST" and request.content_type != "application/json":
             raise web.HTTPUnsupportedMediaType(reason="Content-Type must be application/json")
     return await handler(request)

@@ -21,6 +21,7 @@ from cryptography import x509
 
 from launcher import certs, secure
 from launcher.certs import Pair
+from shared.config import certificates_in
 from shared.errors import BadInput, ConfigError, Conflict
 from shared.plexfile import Plexfile
 
@@ -35,7 +36,7 @@ class Shown:
 
 class Certificates:
     def __init__(self, data: Path) -> None:
-        self.folder = data / "volume" / "certificates"
+        self.folder = certificates_in(data)
 
     def init(self, file: Plexfile, names: list[str], now: datetime.datetime, *, anew: bool = False) -> list[Path]:
         """Make what is missing for this sysplex: the files made. `names`: further ones for every LPAR; `anew`: each
@@ -80,8 +81,8 @@ class Certificates:
         """A client's; `places` where it serves itself. Raises BadInput, Conflict, ConfigError."""
         if not name or not all(each.isalnum() or each in "-_." for each in name) or name.startswith("."):
             raise BadInput(f"{name!r}: expected a name of letters, digits, '-', '_' and '.'")
-        if name.lower() == "ca" or (not anew and (self.folder / f"{name}.pem").exists()):
-            raise Conflict(f"{self.folder / name}.pem is there already; --force makes another one")
+        if name.lower() == "ca" or (not anew and self._path(name).exists()):
+            raise Conflict(f"{self._path(name)} is there already; --force makes another one")
         if name == secure.NAME or (
             self._path(name).exists() and certs.unit(_certificate(self._path(name))) == certs.LPAR
         ):
@@ -99,7 +100,7 @@ class Certificates:
             yield Shown(path.name, subject, certs.places(found), found.not_valid_after_utc)
 
     def _authority(self) -> Pair:
-        certificate, key = self.folder / "ca.pem", self.folder / "ca.key"
+        certificate, key = self._path("ca"), self._path("ca", ".key")
         try:
             return certs.read(certificate.read_bytes(), key.read_bytes())
         except FileNotFoundError as error:

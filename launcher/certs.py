@@ -91,21 +91,21 @@ def read(certificate: bytes, key: bytes) -> Pair:
 
 
 def places(certificate: x509.Certificate) -> list[str]:
-    """The names and addresses in it."""
-    try:
-        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return []
-    return [*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))]
+    """The names in it, then the addresses."""
+    found = sorted(_alternatives(certificate), key=lambda each: isinstance(each, x509.IPAddress))
+    return [str(each.value) for each in found]
 
 
 def holds(certificate: x509.Certificate, places: Iterable[str]) -> bool:
     """Whether all these names and addresses are in it."""
+    return {_place(each) for each in places} <= set(_alternatives(certificate))
+
+
+def _alternatives(certificate: x509.Certificate) -> list[x509.GeneralName]:
     try:
-        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return list(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     except x509.ExtensionNotFound:
-        return False
-    return {_place(each) for each in places} <= set(found)
+        return []
 
 
 def unit(certificate: x509.Certificate) -> str:

@@ -452,7 +452,7 @@ def _discovery_here(data: Path, lpar: str | None) -> tuple[str, ...]:
     if not nodes:
         raise NoSysplex(f"the sysplex of {data} has no discovery node")
     if nodes[0].url.startswith("https:"):
-        os.environ.update(secure.variables(data))
+        os.environ.update(secure.tls(data).files.variables())
     own_first = sorted(nodes, key=lambda node: node.node != (lpar or "").upper())
     return tuple(node.url for node in own_first)
 

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from launcher.place import Program
 from shared import simulated, wire
+from shared.config import certificates_in
 from shared.plexfile import Plexfile
 
 COLOURS = {"ready": "green", "starting": "yellow", "paused": "magenta", "stopped": "bright_black", "failed": "bold red"}
@@ -121,7 +122,7 @@ class Screen:
         ]
 
     def _believe(self) -> str:
-        return f"--cacert {self._program.data / 'volume' / 'certificates' / 'ca.pem'} " if self._file.tls else ""
+        return f"--cacert {certificates_in(self._program.data) / 'ca.pem'} " if self._file.tls else ""
 
     def _path_to_try(self, lpars: Sequence[wire.Lpar]) -> str:
         if any(each.name == "sample" for lpar in lpars for each in lpar.components):

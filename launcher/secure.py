@@ -8,6 +8,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
+from shared.config import certificates_in
 from shared.tls import Files, Tls, of
 
 NAME = "sysplex"
@@ -21,18 +22,7 @@ def work_with(data: Path) -> None:
 
 def tls(data: Path) -> Tls:
     """Raises ConfigError."""
-    folder = data / "volume" / "certificates"
-    return of(Files(folder / f"{NAME}.pem", folder / f"{NAME}.key", (folder / "ca.pem",)), "STRICT")
-
-
-def variables(data: Path) -> dict[str, str]:
-    """What plexmesh's client library looks for in its environment."""
-    files = tls(data).files
-    return {
-        "PLEXMESH_CA": str(files.authorities[0]),
-        "PLEXMESH_CERTIFICATE": str(files.certificate),
-        "PLEXMESH_CERTIFICATE_KEY": str(files.key),
-    }
+    return of(Files.named(certificates_in(data), NAME))
 
 
 def context() -> ssl.SSLContext:

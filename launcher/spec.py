@@ -21,6 +21,7 @@ from launcher.kin import MARK
 from shared.config import ServiceConfig
 from shared.errors import ConfigError, nearest
 from shared.plexfile import COMPONENTS, Plexfile
+from shared.tls import Files
 
 MAX_COMPONENTS = 128
 ZOWE_MIN_UPTIME_S = 90.0
@@ -112,13 +113,7 @@ def _certificates(place: ServiceConfig) -> dict[str, str]:
     """What calls to the sysplex need when it speaks TLS (`plexmesh.tls`); nothing else."""
     if not place.tls:
         return {}
-    folder = (place.data / "volume" / "certificates").absolute()
-    return {
-        "PLEXMESH_TLS": "on",
-        "PLEXMESH_CA": str(folder / "ca.pem"),
-        "PLEXMESH_CERTIFICATE": str(folder / f"{place.lpar}.pem"),
-        "PLEXMESH_CERTIFICATE_KEY": str(folder / f"{place.lpar}.key"),
-    }
+    return {"PLEXMESH_TLS": "on", **Files.named(place.certificates.absolute(), place.lpar).variables()}
 
 
 def _compared(file: Plexfile) -> dict[str, str]:

@@ -29,8 +29,7 @@ from launcher.states import Action, overall
 from shared import wire
 from shared.errors import Conflict, NotFound, nearest
 from shared.lifecycle import Lifecycle
-from shared.net import connector
-from shared.tls import secured
+from shared.net import to_ours
 
 log = logging.getLogger("plexmesh.launcher")
 
@@ -64,7 +63,7 @@ class Supervisor:
         self._news = asyncio.Event()
         self._measured: dict[str, Resources] = {}
         self._measured_at = 0.0
-        self._session = aiohttp.ClientSession(connector=connector(config.host, tls=secured(config)))
+        self._session = aiohttp.ClientSession(connector=to_ours(config))
         self.components = {
             spec.name: Component(
                 spec,

@@ -16,6 +16,7 @@ from shared.config import ServiceConfig
 from shared.errors import Forbidden
 from shared.tls import peer
 
+ORDERS = "orders are taken from holders of a certificate of this sysplex"
 WHY = "this is for holders of a certificate of this sysplex (plexmesh certs issue NAME)"
 
 

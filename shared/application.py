@@ -26,6 +26,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from shared import simulated, validity
 from shared.config import ServiceConfig
 from shared.events import Events
+from shared.tls import secured
 
 Why = Callable[[], list[str]]
 Parts = Callable[[], dict[str, object]]
@@ -82,8 +83,8 @@ class Application:
         return _json({"status": status, "components": components}, 200 if up else 503)
 
     def _certificate(self) -> dict[str, object]:
-        own = self.config.certificates / f"{self.config.lpar}.pem"
-        return {"certificate": validity.part(own)} if self.config.tls else {}
+        own = secured(self.config)
+        return {"certificate": validity.part(own.files.certificate)} if own else {}
 
     async def info(self, _: web.Request) -> web.Response:
         return _json(

@@ -32,12 +32,18 @@ import yaml
 
 from shared import plexfile
 from shared.errors import ConfigError, nearest
+from shared.wire import authority
 
 Verify = Literal["STRICT", "NONSTRICT", "DISABLED"]
 """Zowe's `verifyCertificates`: everything; no names; nothing."""
 
 Address = NewType("Address", str)
 """An IP address, as `ipaddress` spells it."""
+
+
+def certificates_in(data: Path) -> Path:
+    """The folder with those of the sysplex, which every LPAR sees."""
+    return data / "volume" / "certificates"
 
 
 def setting(default: Any, help: str, zowe: str = "") -> Any:
@@ -74,7 +80,7 @@ class ServiceConfig:
     @property
     def certificates(self) -> Path:
         """The folder with those of the sysplex."""
-        return self.data / "volume" / "certificates"
+        return certificates_in(self.data)
 
     @property
     def scheme(self) -> str:
@@ -82,7 +88,7 @@ class ServiceConfig:
 
     def url(self, port: int) -> str:
         """Of a listener of this LPAR."""
-        return f"{self.scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{port}"
+        return f"{self.scheme}://{authority(self.host, port)}"
 
     @property
     def lease_s(self) -> int:

@@ -19,8 +19,10 @@ from collections.abc import Sequence
 import aiohttp
 from aiohttp.connector import AddrInfoType
 
+from shared.config import ServiceConfig
 from shared.errors import AddressInUse, ConfigError
-from shared.tls import Tls
+from shared.tls import Tls, secured
+from shared.wire import authority
 
 IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; Python names it from 3.12 on
 BACKLOG = 1024
@@ -70,7 +72,7 @@ def refuse_handshakes(sock: socket.socket) -> None:
 
 
 def _listen_error(host: str, port: int, error: OSError) -> Exception:
-    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    place = authority(host, port)
     if error.errno == errno.EADDRINUSE:
         return AddressInUse(f"{place} is in use; stop what listens there (see `ss -ltnp 'sport = :{port}'`)")
     if error.errno == errno.EADDRNOTAVAIL:
@@ -106,5 +108,10 @@ def connector(host: str, *, limit: int = 100, tls: Tls | None = None) -> aiohttp
     def make(address: AddrInfoType) -> socket.socket:
         return outgoing(host, address[0])
 
-    secured = True if tls is None else tls.client
-    return aiohttp.TCPConnector(limit=limit, keepalive_timeout=4, socket_factory=make, ssl=secured)
+    trusted = True if tls is None else tls.client
+    return aiohttp.TCPConnector(limit=limit, keepalive_timeout=4, socket_factory=make, ssl=trusted)
+
+
+def to_ours(config: ServiceConfig, *, limit: int = 100) -> aiohttp.TCPConnector:
+    """For calls among plexmesh's own: with TLS where they speak it. Raises ConfigError."""
+    return connector(config.host, limit=limit, tls=secured(config))

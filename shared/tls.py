@@ -55,6 +55,19 @@ class Files:
     key: Path
     authorities: tuple[Path, ...]
 
+    @classmethod
+    def named(cls, folder: Path, name: str) -> Files:
+        """Of an LPAR, or another holder, in the sysplex' folder."""
+        return cls(folder / f"{name}.pem", folder / f"{name}.key", (folder / "ca.pem",))
+
+    def variables(self) -> dict[str, str]:
+        """What plexmesh's client library looks for (`plexmesh.tls`)."""
+        return {
+            "PLEXMESH_CA": str(self.authorities[0]),
+            "PLEXMESH_CERTIFICATE": str(self.certificate),
+            "PLEXMESH_CERTIFICATE_KEY": str(self.key),
+        }
+
     def __iter__(self) -> Iterator[Path]:
         return iter((self.certificate, self.key, *self.authorities))
 
@@ -170,8 +183,7 @@ class Trust:
 
 def secured(config: ServiceConfig) -> Tls | None:
     """With the certificate of that LPAR; None: in plain. Raises ConfigError: it cannot be used."""
-    own = config.certificates
-    return of(Files(own / f"{config.lpar}.pem", own / f"{config.lpar}.key", (own / "ca.pem",))) if config.tls else None
+    return of(Files.named(config.certificates, config.lpar)) if config.tls else None
 
 
 def server_tls(config: ServiceConfig) -> ssl.SSLContext | None:
@@ -207,7 +219,7 @@ def failure(error: ssl.SSLError) -> str:
     """Why a handshake failed, in a few words."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not believed: {error.verify_message.rstrip('.')}"
-    return f"no TLS: {(error.reason or str(error)).lower().replace('_', ' ')}"
+    return f"no TLS: {_reason(error)}"
 
 
 def peer(transport: asyncio.BaseTransport | None) -> str:
@@ -255,6 +267,9 @@ def _stamp(files: Iterable[Path]) -> tuple[object, ...]:
 def _said(error: Exception) -> str:
     """ssl's errors name a line of C as well."""
     if isinstance(error, ssl.SSLError):
-        reason = (error.reason or str(error)).lower().replace("_", " ")
-        return f"cannot be used: {reason}; expected a certificate and its key as PEM"
+        return f"cannot be used: {_reason(error)}; expected a certificate and its key as PEM"
     return getattr(error, "strerror", "") or str(error)
+
+
+def _reason(error: ssl.SSLError) -> str:
+    return (error.reason or str(error)).lower().replace("_", " ")

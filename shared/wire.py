@@ -19,6 +19,11 @@ LPAR_KEY = "zos.lpar"
 """Metadata key naming an instance's LPAR; absent = outside the sysplex. Never guessed from an address."""
 
 
+def authority(host: str, port: int) -> str:
+    """As it stands in a URL (RFC 3986, 3.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One registered instance, as a gateway needs it.
 
@@ -46,6 +51,10 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def key(self) -> str:
         return f"{self.service}/{self.instance}"
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.secure else 'http'}://{authority(self.host or self.ip, self.port)}"
 
     @property
     def lpar(self) -> str | None:

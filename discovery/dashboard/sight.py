@@ -19,7 +19,6 @@ from discovery import clock
 from discovery.dashboard.matrix import Sighting
 from shared import net
 from shared.config import ServiceConfig
-from shared.tls import secured
 
 EVERY_S = 2.0
 FRESH_S = 6.0
@@ -36,8 +35,7 @@ _sighting = msgspec.json.Decoder(Sighting)
 
 class Sight:
     def __init__(self, config: ServiceConfig) -> None:
-        connector = net.connector(config.host, tls=secured(config))
-        self._session = aiohttp.ClientSession(connector=connector, timeout=TIMEOUT)
+        self._session = aiohttp.ClientSession(connector=net.to_ours(config), timeout=TIMEOUT)
         self._look: asyncio.Task[None] | None = None
         self._asked_at = self._seen_at = float("-inf")
         self._seen: Sightings = {}

@@ -38,7 +38,6 @@ from shared import net
 from shared.errors import BadInput
 from shared.events import Events
 from shared.lifecycle import Lifecycle
-from shared.tls import secured
 
 CONNECT_S, READ_S = 1.0, 5.0
 BATCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=10.0, sock_connect=CONNECT_S, sock_read=READ_S)
@@ -80,8 +79,7 @@ class Replicator:
     """`heard` is `discovery.hearer.Hearer`."""
 
     def __init__(self, config: DiscoveryConfig, registry: Registry, driver: Driver, events: Events) -> None:
-        calls = net.connector(config.host, tls=secured(config))
-        self._session = aiohttp.ClientSession(connector=calls, headers=HEADERS)
+        self._session = aiohttp.ClientSession(connector=net.to_ours(config), headers=HEADERS)
         urls = [URL(each) for each in config.eureka_peers]
         others = [url for url in urls if (url.host, url.port) != (config.host, config.port)]
         self._peers = [Peer(url, self._session, registry, driver, events) for url in others]

@@ -29,13 +29,14 @@ from gateway.console import documents
 from gateway.console.catalog import documented
 from gateway.console.documents import Document
 from gateway.dialing import reason
+from gateway.fetching import NotUsable, whole
 from gateway.plane import Plane
 from gateway.routes import Route, match, outgoing_path
 from gateway.snapshot import Snapshot
 from shared.errors import BadInput, NotFound, Unavailable
 from shared.net import connector
 from shared.tls import trust
-from shared.wire import Instance
+from shared.wire import Instance, authority
 
 ACCEPT = {"Accept": "application/json, application/yaml;q=0.9, */*;q=0.5"}
 WITHIN_S = 3.0
@@ -88,7 +89,7 @@ class Apidocs:
         async with aiohttp.ClientSession(connector=connector(self._config.host), timeout=timeout) as session:
             for instance, registered in places[:MAX_TRIES]:
                 try:
-                    url = urljoin(f"http://{_authority(instance.host or instance.ip, instance.port)}/", registered)
+                    url = urljoin(f"{instance.url}/", registered)
                     return url, await _get(session, believed, self._place(url, instance, snapshot, routes))
                 except _NotHad as error:
                     why = why or f"{service}: its document at {registered[:200]} {error}"
@@ -104,7 +105,7 @@ class Apidocs:
         if _at(parts, instance.host, instance.port) or _at(parts, instance.ip, instance.port):
             return url
         if self._is_gateway(parts, snapshot) and match(parts.path.encode(), routes):
-            own = _authority(self._config.host, self._config.port)
+            own = authority(self._config.host, self._config.port)
             return parts._replace(scheme=self._config.scheme, netloc=own).geturl()
         raise _NotHad("is on neither its instance's address nor a route of its own")
 
@@ -120,22 +121,15 @@ def _at(url: SplitResult, host: str, port: int) -> bool:
     return bool(host) and place == (host.lower().strip("[]"), port)
 
 
-def _authority(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 async def _get(session: aiohttp.ClientSession, believed: ssl.SSLContext, url: str) -> bytes:
     """Raises _NotHad."""
     try:
         async with session.get(url, headers=ACCEPT, allow_redirects=False, ssl=believed) as answer:
             if answer.status != 200:
                 raise _NotHad(f"is answered {answer.status}")
-            whole = bytearray()
-            async for piece in answer.content.iter_any():
-                whole += piece
-                if len(whole) > MAX_BYTES:
-                    raise _NotHad(f"is longer than {MAX_BYTES} bytes")
-            return bytes(whole)
+            return await whole(answer, MAX_BYTES)
+    except NotUsable as error:
+        raise _NotHad(f"is longer than {MAX_BYTES} bytes") from error
     except TimeoutError as error:
         raise _NotHad(f"is not there within {WITHIN_S:g} s") from error
     except aiohttp.ClientConnectorError as error:

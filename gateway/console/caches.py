@@ -23,6 +23,7 @@ import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.console.facts import tidy
+from gateway.fetching import TROUBLE, NotUsable, whole
 from gateway.snapshot import Snapshot
 from shared.wire import Instance
 
@@ -107,13 +108,13 @@ async def caches(session: aiohttp.ClientSession, snapshot: Snapshot, before: Bef
 
 
 async def _cache(session: aiohttp.ClientSession, lpar: str, instance: Instance, before: Before) -> dict[str, Any]:
-    url = _url(instance)
+    url = instance.url
     try:
         health, metrics = await asyncio.gather(
             _get(session, f"{url}/application/health"), _get(session, f"{url}/application/metrics")
         )
         told, counted = health_told(health), operations(metrics.decode(errors="replace"))
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+    except TROUBLE as error:
         return unreachable(lpar, url, _reason(error), before.get(lpar))
     now = time.monotonic()
     last = before.get(lpar)
@@ -122,20 +123,10 @@ async def _cache(session: aiohttp.ClientSession, lpar: str, instance: Instance, 
     return entry
 
 
-def _url(instance: Instance) -> str:
-    host = f"[{instance.host}]" if ":" in instance.host else instance.host
-    return f"{'https' if instance.secure else 'http'}://{host}:{instance.port}"
-
-
 async def _get(session: aiohttp.ClientSession, url: str) -> bytes:
-    """Its body, whatever the status: a storage that is down says so with 503. Raises ValueError when it is too much."""
+    """Its body, whatever the status: a storage that is down says so with 503. Raises any of `TROUBLE`."""
     async with session.get(url, timeout=TIMEOUT, allow_redirects=False) as answer:
-        whole = bytearray()
-        async for piece in answer.content.iter_any():
-            whole += piece
-            if len(whole) > MAX_BYTES:
-                raise ValueError(f"it answers with more than {MAX_BYTES} bytes")
-        return bytes(whole)
+        return await whole(answer, MAX_BYTES)
 
 
 def _reason(error: Exception) -> str:
@@ -144,6 +135,8 @@ def _reason(error: Exception) -> str:
             return f"no answer within {TIMEOUT.total:g} s"
         case aiohttp.ClientConnectorError():
             return f"it cannot be reached: {os.strerror(error.errno) if error.errno else error.os_error}"
+        case NotUsable():
+            return f"it {error}"
         case msgspec.DecodeError():
             return "its health page is not a caching service's"
     return tidy(str(error) or type(error).__name__)

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -32,8 +33,7 @@ from gateway.console.words import Source, line
 from gateway.plane import Plane
 from gateway.snapshot import EMPTY, Snapshot
 from shared.events import Event, Events
-from shared.net import connector
-from shared.tls import secured
+from shared.net import to_ours
 from shared.wire import Lpar, NodeSummary, SysplexStatus
 
 LOOK_S = 0.1
@@ -137,7 +137,7 @@ class Collector:
         self._watched.clear()
 
     async def _collect(self) -> None:
-        calls = connector(self._config.host, limit=0, tls=secured(self._config))
+        calls = to_ours(self._config, limit=0)
         async with (
             aiohttp.ClientSession(connector=calls) as session,
             asyncio.TaskGroup() as tasks,
@@ -194,7 +194,7 @@ class Collector:
         for each in snapshot.instances.values():
             component = FOLLOWED.get(each.service)
             if component is not None and each.lpar and each.secure == self._config.tls:
-                found.append(Process(each.lpar, component, document.url(each)))
+                found.append(Process(each.lpar, component, each.url))
         return [process for process in found if process != self._own][:MAX_FEEDS]
 
     def _asking(self, process: Process) -> Ask | None:
@@ -203,9 +203,10 @@ class Collector:
         return ASKING.get(process.component)
 
     def _forget(self, process: Process) -> None:
-        of = {"gateway": self._samples, "discovery": self._nodes, "launcher": self._lpars}.get(process.component)
-        if of is not None:
-            of.pop(process.lpar, None)  # type: ignore[attr-defined]
+        known: dict[str, dict[str, Any]] = {
+            "gateway": self._samples, "discovery": self._nodes, "launcher": self._lpars,
+        }  # fmt: skip
+        known.get(process.component, {}).pop(process.lpar, None)
 
     # --- what is heard
 

@@ -10,14 +10,14 @@ Entries that stay the same are the same objects, so comparing two documents cost
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from gateway.console.told import Told, figures, glances
 from gateway.snapshot import Snapshot
-from gateway.views import COMPONENTS, UNREACHABLE
+from gateway.views import COMPONENTS, UNREACHABLE, instances_of
 from shared.wire import Instance, Lpar
 
 Entry = dict[str, Any]
@@ -90,7 +90,7 @@ def lpars(snapshot: Snapshot, heard: Heard) -> Section:
     found: Section = {}
     for id, parts in _components_of(snapshot).items():
         silent = any(_silent(snapshot, each) for each in parts)
-        launcher = next((url(each) for each in parts if each.service == "launcher"), "")
+        launcher = next((each.url for each in parts if each.service == "launcher"), "")
         found[id] = {
             "id": id, "address": parts[0].host, "state": "silent" if silent else "ready", "launcher": launcher,
         }  # fmt: skip
@@ -130,9 +130,9 @@ def components(snapshot: Snapshot, heard: Heard) -> Section:
 
 def gateways(snapshot: Snapshot, heard: Heard) -> Section:
     found: Section = {}
-    for each in _of_service(snapshot, "gateway"):
+    for each in instances_of(snapshot, "gateway"):
         samples = heard.gateways.get(each.lpar or "", ())
-        entry: Entry = {"lpar": each.lpar, "url": url(each), "reachable": None, "why": ""}
+        entry: Entry = {"lpar": each.lpar, "url": each.url, "reachable": None, "why": ""}
         if isinstance(samples, str):
             entry |= {"reachable": False, "why": samples}
         elif samples:
@@ -148,9 +148,9 @@ GATEWAY_FACTS = ("perS", "errorsPerS", "p50Ms", "p99Ms", "inFlight", "clients", 
 
 def nodes(snapshot: Snapshot, heard: Heard) -> Section:
     found: Section = {}
-    for each in _of_service(snapshot, "discovery"):
+    for each in instances_of(snapshot, "discovery"):
         said = heard.nodes.get(each.lpar or "")
-        entry: Entry = {"lpar": each.lpar, "url": url(each), "reachable": None, "why": ""}
+        entry: Entry = {"lpar": each.lpar, "url": each.url, "reachable": None, "why": ""}
         entry |= {"instances": None, "peers": {}}
         if isinstance(said, str):
             entry |= {"reachable": False, "why": said}
@@ -174,7 +174,7 @@ def _instance(each: Instance, snapshot: Snapshot, told: Mapping[str, Mapping[str
         "service": each.service,
         "instance": each.instance,
         "lpar": each.lpar,
-        "url": url(each),
+        "url": each.url,
         "status": each.status,
         "view": worst["view"],
         "why": worst["why"],
@@ -186,11 +186,6 @@ def _instance(each: Instance, snapshot: Snapshot, told: Mapping[str, Mapping[str
         "metadata": each.metadata,
         "seen": seen,
     }
-
-
-def url(instance: Instance) -> str:
-    host = instance.host or instance.ip
-    return f"{'https' if instance.secure else 'http'}://{f'[{host}]' if ':' in host else host}:{instance.port}"
 
 
 def lpar_of(origin: str) -> str:
@@ -206,10 +201,6 @@ def _components_of(snapshot: Snapshot) -> dict[str, list[Instance]]:
     return found
 
 
-def _of_service(snapshot: Snapshot, service: str) -> Iterable[Instance]:
-    return [each for each in snapshot.instances.values() if each.service == service]
-
-
 def _silent(snapshot: Snapshot, each: Instance) -> bool:
     return snapshot.owners.get(each.owner, "alive") != "alive"
 
@@ -219,4 +210,4 @@ def _component(lpar: str, name: str, each: Instance, snapshot: Snapshot) -> Entr
     state = "silent" if silent else "ready" if each.status == "UP" else "starting"
     facts = dict.fromkeys(("pid", "restarts", "uptimeS", "cpuPercent", "rssBytes"))
     why = f"its discovery node is {snapshot.owners[each.owner]}" if silent else ""
-    return {"lpar": lpar, "name": name, "state": state, **facts, "url": url(each), "why": why}
+    return {"lpar": lpar, "name": name, "state": state, **facts, "url": each.url, "why": why}

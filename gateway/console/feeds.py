@@ -18,7 +18,7 @@ import msgspec
 
 from gateway.console.words import Source
 from gateway.dialing import reason
-from gateway.inquiry import TROUBLE, NotUsable
+from gateway.fetching import TROUBLE, NotUsable, fetched
 from gateway.sse import Message, Parser, TooLong
 from shared.events import Event
 
@@ -128,15 +128,7 @@ class Feed:
 
 async def body(session: aiohttp.ClientSession, url: str) -> bytes:
     """What a GET there answers. Raises any of `TROUBLE`."""
-    async with session.get(url, allow_redirects=False) as answer:
-        if answer.status != 200:
-            raise NotUsable(f"answers {answer.status}")
-        whole = bytearray()
-        async for piece in answer.content.iter_any():
-            whole += piece
-            if len(whole) > MAX_BYTES:
-                raise NotUsable(f"answers with more than {MAX_BYTES} bytes")
-        return bytes(whole)
+    return await fetched(session, url, MAX_BYTES)
 
 
 def said(error: Exception, within_s: float) -> str:

@@ -28,13 +28,13 @@ from yarl import URL
 
 from gateway.config import GatewayConfig
 from gateway.console import ordered
-from gateway.console.origin import same_origin
-from gateway.console.runs import TROUBLE, Runs
+from gateway.console.origin import names_of, same_origin
+from gateway.console.runs import Runs
+from gateway.fetching import TROUBLE
 from gateway.plane import Plane
 from gateway.views import instances_of
 from shared.errors import BadInput, Conflict, Forbidden, NotFound, PlexmeshError, Unavailable, nearest
-from shared.net import connector
-from shared.tls import secured
+from shared.net import to_ours
 
 LPAR_ACTIONS = ("kill", "pause", "resume", "stop", "start", "quiesce", "activate")
 COMPONENT_ACTIONS = ("kill", "pause", "resume", "stop", "start")
@@ -66,8 +66,6 @@ class Lab:
         self._plane = plane
         self._up = up.rstrip("/")
         self._runs = Runs(self._up)
-        vipa = config.vipa.rpartition(":")[0].strip("[]")
-        self._names = frozenset(each.lower() for each in (config.host, vipa) if each)
 
     def routes(self) -> list[web.RouteDef]:
         below = "/console/v1/lab"
@@ -156,7 +154,7 @@ class Lab:
 
     def _check(self, request: web.Request) -> None:
         """Raises Forbidden, Conflict."""
-        same_origin(request, self._names)
+        same_origin(request, names_of(self._config))
         self._check_enabled()
 
     def _check_enabled(self) -> None:
@@ -168,9 +166,7 @@ class Lab:
         found = {each.lpar: each for each in instances_of(self._plane.snapshot, "launcher") if each.lpar}
         if lpar.upper() not in found:
             raise NotFound(f"no launcher of an LPAR {lpar.upper()} is registered{nearest(lpar.upper(), found)}")
-        launcher = found[lpar.upper()]
-        host = f"[{launcher.host}]" if ":" in launcher.host else launcher.host
-        return f"{'https' if launcher.secure else 'http'}://{host}:{launcher.port}"
+        return found[lpar.upper()].url
 
     async def _passed_on(self, method: str, base: str, *path: str, body: bytes = b"{}") -> bytes:
         """The body of the answer. Raises the error its status stands for, with its one line; Unavailable."""
@@ -195,7 +191,7 @@ class Lab:
 
     def _session(self) -> aiohttp.ClientSession:
         timeout = aiohttp.ClientTimeout(total=WITHIN_S, sock_connect=1.0)
-        return aiohttp.ClientSession(connector=connector(self._config.host, tls=secured(self._config)), timeout=timeout)
+        return aiohttp.ClientSession(connector=to_ours(self._config), timeout=timeout)
 
 
 def _known(action: str, actions: tuple[str, ...]) -> str:

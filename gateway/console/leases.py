@@ -16,12 +16,12 @@ import msgspec
 from aiohttp import web
 
 from gateway.config import GatewayConfig
-from gateway.console.document import lpar_of, url
+from gateway.console.document import lpar_of
 from gateway.plane import Plane
 from gateway.snapshot import Snapshot
+from gateway.views import instances_of
 from shared.errors import NotFound, Unavailable
-from shared.net import connector
-from shared.tls import secured
+from shared.net import to_ours
 from shared.wire import Instance
 
 WITHIN_S = 1.0
@@ -55,7 +55,7 @@ class Leases:
         """Raises NotFound, Unavailable."""
         path = f"/v1/leases/{quote(instance.service)}/{quote(instance.instance, safe=':')}"
         timeout = aiohttp.ClientTimeout(total=WITHIN_S)
-        calls = connector(self._config.host, tls=secured(self._config))
+        calls = to_ours(self._config)
         async with aiohttp.ClientSession(connector=calls, timeout=timeout) as session:
             try:
                 async with session.get(node + path, allow_redirects=False) as answer:
@@ -69,5 +69,4 @@ class Leases:
 def _holder(instance: Instance, snapshot: Snapshot) -> str:
     """The URL of the node that holds the lease, empty where it is not registered."""
     lpar = lpar_of(instance.owner)
-    nodes = (each for each in snapshot.instances.values() if each.service == "discovery" and each.lpar == lpar)
-    return next((url(each) for each in nodes), "")
+    return next((each.url for each in instances_of(snapshot, "discovery") if each.lpar == lpar), "")

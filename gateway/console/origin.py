@@ -18,6 +18,9 @@ from collections.abc import Collection
 
 from aiohttp import web
 
+from gateway.vouching import COMMON_NAME
+from shared.access import ORDERS
+from shared.config import ServiceConfig
 from shared.errors import Forbidden
 
 AUTHORITY = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?", re.ASCII)
@@ -25,13 +28,25 @@ PORTS = {"http": 80, "https": 443}
 MAX_SHOWN = 80
 
 
+def names_of(config: ServiceConfig) -> frozenset[str]:
+    """The host names in the configuration, lower case: the gateway's own, and that of the sysplex address."""
+    vipa = config.vipa.rpartition(":")[0].strip("[]")
+    return frozenset(each.lower() for each in (config.host, vipa) if each)
+
+
 def same_origin(request: web.Request, names: Collection[str] = ()) -> None:
-    """`names`: host names of the configuration, lower case. Raises Forbidden."""
+    """`names`: as `names_of` has them. Raises Forbidden."""
     headers = request.headers
     content_type = request.content_type if request.body_exists else None
     why = refusal(headers.get("Host", ""), headers.get("Origin", ""), content_type, names)
     if why:
         raise Forbidden(why)
+
+
+def from_holder(config: ServiceConfig, request: web.Request) -> None:
+    """With TLS an order needs a certificate, which the door vouches for. Raises Forbidden."""
+    if config.tls and not request.headers.get(COMMON_NAME):
+        raise Forbidden(ORDERS)
 
 
 def refusal(host: str, origin: str, content_type: str | None, names: Collection[str] = ()) -> str:

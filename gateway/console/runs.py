@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from gateway.fetching import TROUBLE
 from shared import wire
 
 KEPT = 3
@@ -29,9 +30,6 @@ FOLLOW = aiohttp.ClientTimeout(total=None, sock_connect=1.0, sock_read=60.0)
 """A drill tells at least its slices; one without a load of its own, nothing for as long as a step takes."""
 
 MAX_LINE = 256 * 1024
-
-TROUBLE = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
-"""msgspec's errors are ValueErrors."""
 
 Entries = dict[str, dict[str, Any]]
 

@@ -45,10 +45,9 @@ class Site:
         self._plane = plane
         up = os.environ.get(DISTRIBUTOR, "")
         lab = Lab(config, plane, up)
-        names = {config.host.lower(), config.vipa.rpartition(":")[0].lower()}
         self.collector = Collector(config, plane, events, lab, up)
         self._parts = (
-            Stream(config, self.collector), lab, Statuses(config, names), Leases(config, plane), Apidocs(config, plane),
+            Stream(config, self.collector), lab, Statuses(config), Leases(config, plane), Apidocs(config, plane),
             SwaggerUi(),
         )  # fmt: skip
         self._assets = {each.name: each.read_bytes() for each in (FOLDER / "static").iterdir()}

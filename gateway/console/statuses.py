@@ -11,7 +11,6 @@ Source: Eureka REST operations, "Take instance out of service" and "Move instanc
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Literal
 from urllib.parse import quote
 
@@ -20,10 +19,9 @@ import msgspec
 from aiohttp import web
 
 from gateway.config import GatewayConfig
-from gateway.console.origin import same_origin
-from shared.errors import Conflict, Forbidden, NotFound, Unavailable
-from shared.net import connector
-from shared.tls import secured
+from gateway.console.origin import from_holder, names_of, same_origin
+from shared.errors import Conflict, NotFound, Unavailable
+from shared.net import to_ours
 
 WITHIN_S = 2.0
 """For each discovery node."""
@@ -36,18 +34,15 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Statuses:
-    def __init__(self, config: GatewayConfig, names: Collection[str] = ()) -> None:
-        """`names`: under which this console may be opened, as `same_origin` has it."""
+    def __init__(self, config: GatewayConfig) -> None:
         self._config = config
-        self._names = names
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post("/console/v1/instances/{service}/{instance:.+}/status", self.set_status)]
 
     async def set_status(self, request: web.Request) -> web.Response:
-        same_origin(request, self._names)
-        if self._config.tls and not request.headers.get("X-Certificate-CommonName"):
-            raise Forbidden("with TLS, orders are taken from holders of a certificate of this sysplex")
+        same_origin(request, names_of(self._config))
+        from_holder(self._config, request)
         wanted = msgspec.json.decode(await request.read(), type=Wanted)
         service, instance = request.match_info["service"].lower(), request.match_info["instance"]
         if service == "discovery":
@@ -59,7 +54,7 @@ class Statuses:
         """Raises NotFound: no node that answers knows it; Unavailable: none answers."""
         path = f"/eureka/apps/{quote(service.upper(), safe='')}/{quote(instance, safe=':')}/status{query}"
         troubles, timeout = [], aiohttp.ClientTimeout(total=WITHIN_S)
-        calls = connector(self._config.host, tls=secured(self._config))
+        calls = to_ours(self._config)
         async with aiohttp.ClientSession(connector=calls, timeout=timeout) as session:
             for node in self._config.discovery:
                 status = await _asked(session, method, f"{node.rstrip('/')}{path}")
