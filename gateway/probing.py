@@ -1,9 +1,10 @@
 """Sending the probes that `health` asks for: is that instance alive?
 
 An instance with a health URL on its own address is asked for it by GET; any answer counts, also a 401 or a 503, because
-a process that answers is alive, and whether it is well is for the registry to say. Others are asked for a connection.
-(A stopped process's kernel still accepts, so only the first kind notices one.) A probe has 200 ms, or a second where
-nobody waits for it. A call that is answered meanwhile is as good as an answer to the probe.
+a process that answers is alive, and whether it is well is for the registry to say. Others are asked for a connection,
+with TLS for a handshake. (A stopped process's kernel still accepts, so a connection in plain does not notice one.)
+A probe has 200 ms, or a second where nobody waits for it. A call that is answered meanwhile is as good as an answer to
+the probe.
 """
 
 from __future__ import annotations
@@ -79,10 +80,25 @@ class Prober:
                     believed = trust(self._path.config).context
                     async with self._session.get(endpoint.probe_url, allow_redirects=False, ssl=believed):
                         return ""
-                sock = await self._dialer.dial(endpoint)
+                await self._connect(endpoint)
+                return ""
         except TimeoutError:
             return f"no answer to a probe in {within_s:g} s"
         except (aiohttp.ClientError, OSError) as error:
             return reason(error)
-        sock.close()
-        return ""
+
+    async def _connect(self, endpoint: Endpoint) -> None:
+        """As a call would, and no further. Raises OSError."""
+        sock = await self._dialer.dial(endpoint)
+        if not endpoint.secure:
+            sock.close()
+            return
+        believed, name = trust(self._path.config).context, endpoint.host or endpoint.ip
+        try:
+            _, writer = await asyncio.open_connection(sock=sock, ssl=believed, server_hostname=name)
+        except BaseException:
+            sock.close()
+            raise
+        writer.close()
+        with contextlib.suppress(OSError):  # it was reached, however it says goodbye
+            await writer.wait_closed()

@@ -14,6 +14,7 @@ from aiohttp import web
 import plexmesh
 from launcher import orphans, place
 from launcher.api import LauncherApi, application
+from launcher.certs_command import make_certificate
 from launcher.command import Operator
 from launcher.config import LauncherConfig
 from launcher.joblog import JobLog
@@ -39,6 +40,9 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
     file = plexfile.read(Path(environ["PLEXMESH_CONFIG"]))
     if config.lpar not in file.lpars and "PLEXMESH_HOST" not in environ:
         raise ConfigError(f"{file.path}: there is no LPAR {config.lpar}{nearest(config.lpar, file.lpars)}")
+    if config.tls and not _below_up(environ):
+        for path in make_certificate(config.data, file, config.lpar, config.host):
+            logging.getLogger("plexmesh.launcher").info("certificates.made", extra={"fields": {"file": str(path)}})
     port = file.port("launcher", config.lpar)
     listeners = listen_on(config.listen_hosts, port)
     events = Events(logging.getLogger("plexmesh.launcher"))
@@ -47,7 +51,7 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
     joblog = JobLog(LogFile(folder / "logs" / "plexmesh.log", config.log_bytes), events, console)
     ending = Ending(lifecycle)
     url = config.url(port)
-    fences = "PLEXMESH_UP" not in environ and config.behaviour == "plexmesh" and FENCING not in config.without_guards
+    fences = not _below_up(environ) and config.behaviour == "plexmesh" and FENCING not in config.without_guards
     wanted = _checked(file, config, joblog, folder)
     supervisor = Supervisor(wanted, config, folder, joblog, lifecycle, url, fences=fences)
     operator = Operator(config.lpar, supervisor, ending.order)
@@ -96,6 +100,11 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
         await runner.cleanup()
         if ending.ordered:
             joblog.say("launcher.ended")
+
+
+def _below_up(environ: Mapping[str, str]) -> bool:
+    """It is a child of `plexmesh up`, which has seen to certificates, and fences what hangs."""
+    return "PLEXMESH_UP" in environ
 
 
 class Ending:

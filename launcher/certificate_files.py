@@ -10,10 +10,12 @@ Keys can be read by their owner only. What is there is never overwritten unasked
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import fcntl
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,12 +43,45 @@ class Certificates:
     def init(self, file: Plexfile, names: list[str], now: datetime.datetime, *, anew: bool = False) -> list[Path]:
         """Make what is missing for this sysplex: the files made. `names`: further ones for every LPAR; `anew`: each
         LPAR's too that is there. Raises ConfigError, BadInput: a name that cannot be in a certificate."""
-        hosts = {lpar: entry.hostname for lpar, entry in file.lpars.items()}
-        hosts |= {secure.NAME: file.address.rpartition(":")[0]}
-        vipa = file.vipa.rpartition(":")[0]
-        common = ["localhost", "127.0.0.1", *([vipa] if vipa else []), *names]
-        wanted = {name: [host, name.lower(), *common] for name, host in hosts.items()}
-        made = [] if self._path("ca").exists() else self._begin(file.sysplex, wanted, now, anew=anew)
+        hosts = {lpar: [entry.hostname] for lpar, entry in file.lpars.items()}
+        hosts |= {secure.NAME: [file.address.rpartition(":")[0]]}
+        return self._made(file, hosts, [*file.domains, *names], now, anew=anew)
+
+    def init_lpar(self, file: Plexfile, lpar: str, host: str, now: datetime.datetime) -> list[Path]:
+        """What that LPAR and the command need, and the authority if there is none; several of them may do so at once.
+        `host`: where it is, whatever the file says. Raises as `init`."""
+        known = [file.lpars[lpar].hostname] if lpar in file.lpars else []
+        hosts = {lpar: [*known, host], secure.NAME: [file.address.rpartition(":")[0]]}
+        return self._made(file, hosts, file.domains, now)
+
+    def _made(
+        self,
+        file: Plexfile,
+        hosts: Mapping[str, list[str]],
+        names: Iterable[str],
+        now: datetime.datetime,
+        *,
+        anew: bool = False,
+    ) -> list[Path]:
+        wanted = {name: [*places, name.lower(), "localhost", "127.0.0.1", *names] for name, places in hosts.items()}
+        with self._alone():
+            return self._make(file.sysplex, wanted, now, anew=anew)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """LPARs that begin together have one authority."""
+        path = self.folder.with_name(f"{self.folder.name}.lock")
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = path.open("ab")
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _make(self, sysplex: str, wanted: Mapping[str, list[str]], now: datetime.datetime, *, anew: bool) -> list[Path]:
+        made = [] if self._path("ca").exists() else self._begin(sysplex, wanted, now, anew=anew)
         lacking = {name: places for name, places in wanted.items() if anew or self._lacks(name, places)}
         if lacking:
             authority = self._authority()

@@ -88,3 +88,10 @@ def make_certificates(folder: Path, file: Plexfile) -> list[Path]:
     from launcher.certificate_files import Certificates
 
     return Certificates(folder).init(file, [], _now())
+
+
+def make_certificate(folder: Path, file: Plexfile, lpar: str, host: str) -> list[Path]:
+    """Of one LPAR, which may be a container, when it or a name in it is missing. Raises ConfigError."""
+    from launcher.certificate_files import Certificates
+
+    return Certificates(folder).init_lpar(file, lpar, host, _now())

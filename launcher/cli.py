@@ -130,7 +130,7 @@ def status(as_json: bool, compose: str | None, data: str | None) -> int:
     else:
         import msgspec
 
-        found = _compose(compose).status()
+        found = _compose(compose, data).status()
         body = msgspec.json.encode(found)
     if as_json:
         click.echo(body)
@@ -233,7 +233,7 @@ def _order(action: str, help: str) -> None:
     @data_option
     def order(lpar: str, component: str | None, compose: str | None, data: str | None) -> int:
         if compose is not None:
-            return _order_in_container(_compose(compose), lpar, component, action)
+            return _order_in_container(_compose(compose, data), lpar, component, action)
         control = _control(_holder(place.data_folder(data)))
         done: Any
         if component is None:
@@ -472,11 +472,11 @@ def _control(holder: lock.Holder) -> Control:
     return Control(holder.url)
 
 
-def _compose(file: str) -> Compose:
+def _compose(file: str, data: str | None) -> Compose:
     """Raises ConfigError."""
     from launcher.compose import Compose
 
-    return Compose(Path(file) if file else None)
+    return Compose(place.data_folder(data), Path(file) if file else None)
 
 
 def _down(data: Path) -> str:

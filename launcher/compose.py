@@ -23,12 +23,14 @@ from typing import TypeVar
 
 import msgspec
 
-from launcher import compose_file, engine
-from launcher.compose_file import XCF, LparContainer
+from launcher import compose_file, engine, secure
+from launcher.compose_file import XCF, ComposeFile, LparContainer
 from launcher.control import ORDER_S, Control
 from launcher.states import overall
 from shared import wire
+from shared.config import SWITCH, certificates_in
 from shared.errors import Conflict, NotFound, PlexmeshError, Unavailable, nearest
+from shared.tls import Files
 
 ASK_S = 0.5
 READY_WITHIN_S = 60.0
@@ -37,6 +39,12 @@ STOP_S = 30
 
 KILLED = 137
 
+DATA = "/data"
+"""The data folder in a container of our image."""
+
+FETCHED = "compose"
+"""Below the data folder here: what comes from the containers."""
+
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -44,9 +52,10 @@ B = TypeVar("B")
 class Compose:
     kind = "compose"
 
-    def __init__(self, file: Path | None = None) -> None:
-        """Default: the nearest compose.yaml. Raises ConfigError."""
-        self._file = compose_file.read(file or compose_file.nearest(Path.cwd()))
+    def __init__(self, data: Path, file: Path | None = None) -> None:
+        """`data`: where the certificates of containers are kept; default file: the nearest compose.yaml. Raises
+        ConfigError, Unavailable: there is no engine."""
+        self._file = _as_it_runs(compose_file.read(file or compose_file.nearest(Path.cwd())), data)
         self._orders: dict[str, Callable[[LparContainer], object]] = {
             "kill": lambda lpar: engine.docker("kill", lpar.name),
             "pause": lambda lpar: engine.docker("pause", lpar.name),
@@ -157,6 +166,27 @@ class Compose:
         return found
 
 
+def _as_it_runs(file: ComposeFile, data: Path) -> ComposeFile:
+    """With https where its containers have TLS. Who may ask the engine may fetch what the command shows then: the
+    pair on the volume. Raises Conflict, Unavailable, ConfigError."""
+    for lpar in file.lpars.values():
+        container = engine.container(lpar.name)
+        if container is not None:
+            if not SWITCH.get(container.environment.get("PLEXMESH_TLS", "").lower(), False):
+                return file
+            _fetch_certificates(lpar.name, data / FETCHED)
+            return file.secure()
+    return file
+
+
+def _fetch_certificates(container: str, data: Path) -> None:
+    folder = certificates_in(data)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in Files.named(folder, secure.NAME):
+        engine.copy(container, str(certificates_in(Path(DATA)) / path.name), path)
+    secure.work_with(data)
+
+
 def _report(lpar: LparContainer) -> wire.Lpar:
     try:
         said = msgspec.json.decode(Control(lpar.launcher).call("GET", "/v1/lpar", ASK_S), type=wire.Lpar)
@@ -168,8 +198,9 @@ def _report(lpar: LparContainer) -> wire.Lpar:
 
 def _outside(lpar: LparContainer, url: str | None) -> str | None:
     """Where a component's URL is reached from here; its own where it is not published."""
-    port = urllib.parse.urlsplit(url or "").port or 0
-    return f"http://{lpar.published[port]}" if port in lpar.published else url
+    parts = urllib.parse.urlsplit(url or "")
+    port = parts.port or 0
+    return f"{parts.scheme}://{lpar.published[port]}" if port in lpar.published else url
 
 
 def _assumed(lpar: LparContainer) -> wire.Lpar:

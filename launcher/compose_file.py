@@ -8,6 +8,7 @@ Source: the Compose specification (services, ports in their short and long form,
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -34,10 +35,11 @@ class LparContainer:
     name: str
     published: Mapping[int, str]
     networks: tuple[str, ...]
+    scheme: str = "http"
 
     @property
     def launcher(self) -> str:
-        return f"http://{self.published[DEFAULT_PORTS['launcher']]}"
+        return f"{self.scheme}://{self.published[DEFAULT_PORTS['launcher']]}"
 
     @property
     def address(self) -> str:
@@ -47,7 +49,7 @@ class LparContainer:
     def components(self) -> dict[str, str]:
         """Those that are reached from here, and where."""
         return {
-            name: f"http://{self.published[port]}"
+            name: f"{self.scheme}://{self.published[port]}"
             for name, port in DEFAULT_PORTS.items()
             if name != "launcher" and port in self.published
         }
@@ -58,6 +60,11 @@ class ComposeFile:
     path: Path
     lpars: Mapping[str, LparContainer]
     sysplex_url: str
+
+    def secure(self) -> ComposeFile:
+        """As its containers answer with TLS."""
+        lpars = {name: dataclasses.replace(each, scheme="https") for name, each in self.lpars.items()}
+        return ComposeFile(self.path, lpars, f"https://{self.sysplex_url.removeprefix('http://')}")
 
 
 def read(path: Path) -> ComposeFile:

@@ -99,7 +99,7 @@ def drill_command(
         as_json=as_json,
         progress=to_stdout if progress else None,
     )
-    session = Session(plexfile.read(place.config_file(config)), folder, options, Compose)
+    session = Session(plexfile.read(place.config_file(config)), folder, options, lambda: Compose(folder))
     code = run_lifecycle(lambda lifecycle: session.run(lifecycle, scenarios))
     if as_json:
         for done, path in session.reports:

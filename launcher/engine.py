@@ -6,6 +6,7 @@ Source: the documentation of `docker inspect`, `docker network connect` and thei
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -27,11 +28,21 @@ class _Networks(msgspec.Struct, rename="pascal"):
     networks: dict[str, object]
 
 
+class _Config(msgspec.Struct, rename="pascal"):
+    env: list[str] = []
+
+
 class Container(msgspec.Struct, rename="pascal"):
     """What `docker inspect` says about one; `exit_code` is that of its last end, 137 after SIGKILL."""
 
     state: _State
     network_settings: _Networks
+    config: _Config
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """As it was made, with its image's."""
+        return dict(each.partition("=")[::2] for each in self.config.env)
 
     @property
     def networks(self) -> set[str]:
@@ -63,6 +74,11 @@ def container(name: str) -> Container | None:
         if "no such container" in str(error).lower():
             return None
         raise
+
+
+def copy(name: str, path: str, to: Path) -> None:
+    """A file out of a container, which need not run. Raises Conflict, Unavailable."""
+    docker("cp", "--quiet", f"{name}:{path}", str(to))
 
 
 def connect(network: str, name: str) -> None:

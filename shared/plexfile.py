@@ -140,6 +140,8 @@ class Plexfile:
     """PEM files of those whose certificates are believed; none: as the machine does."""
     tls: bool = False
     """plexmesh's own listeners and calls."""
+    domains: tuple[str, ...] = ()
+    """Names and addresses under which all of it is known outside; the first is that of `vipa`."""
 
     def component(self, name: str, lpar: str) -> dict[str, Any]:
         """A component's section as that LPAR sees it; empty when the file says nothing about it."""
@@ -250,6 +252,7 @@ def parse(tree: object, path: Path) -> Plexfile:
         distributor=checked.choice(plex.get("distributor", "distribute"), DISTRIBUTORS, "plexmesh.distributor"),
         verify=checked.choice(zowe.get("verifyCertificates", "STRICT"), VERIFY, "zowe.verifyCertificates"),
         tls=checked.flag(plex.get("tls", False), "plexmesh.tls"),
+        domains=tuple(domains),
         authorities=checked.paths(plex.get("certificateAuthorities"), "plexmesh.certificateAuthorities"),
     )
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -21,6 +22,7 @@ from launcher.callers import Callers, Outcome
 
 ROOT = Path(__file__).parents[2]
 VIPA = "http://127.0.0.1:7554"
+SECURE_VIPA = "https://127.0.0.1:7554"
 HELLO = "/sample/api/v1/hello"
 RATE = 50
 
@@ -49,10 +51,10 @@ def composed(*options: str, file: str = "compose.yaml", **environ: str) -> Itera
         run(*compose, "down", "--volumes", "--timeout", "30", environ=environ)
 
 
-def get(url: str, **headers: str) -> str | None:
+def get(url: str, tls: ssl.SSLContext | None = None, **headers: str) -> str | None:
     """None while it does not answer, or not well."""
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=2) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=2, context=tls) as answer:
             return str(answer.read().decode())
     except OSError:
         return None
@@ -69,9 +71,9 @@ def send(method: str, url: str, body: object = None, **headers: str) -> int:
         return error.code
 
 
-def lpars_answering(base: str = VIPA, calls: int = 20) -> set[str]:
+def lpars_answering(base: str = VIPA, calls: int = 20, tls: ssl.SSLContext | None = None) -> set[str]:
     """Over new connections; empty while something does not answer."""
-    answers = [get(base + HELLO) for _ in range(calls)]
+    answers = [get(base + HELLO, tls) for _ in range(calls)]
     return set() if None in answers else {json.loads(each)["lpar"] for each in answers if each}
 
 
@@ -110,9 +112,9 @@ class Registry:
 
 
 @contextlib.asynccontextmanager
-async def users(*bases: str, rate: float = RATE) -> AsyncIterator[list[Callers]]:
+async def users(*bases: str, rate: float = RATE, tls: ssl.SSLContext | None = None) -> AsyncIterator[list[Callers]]:
     """Users of each of these, all the time."""
-    loads = [Callers(base + HELLO, rate) for base in bases]
+    loads = [Callers(base + HELLO, rate, tls) for base in bases]
     async with asyncio.TaskGroup() as running:
         for load in loads:
             running.create_task(load.run())

@@ -38,10 +38,10 @@ CUT_S = 20
 
 
 @pytest.fixture(scope="module")
-def sysplex() -> Iterator[Compose]:
+def sysplex(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
     with composed():
         poll("both LPARs answer", lambda: lpars_answering() == BOTH, within_s=60)
-        yield Compose(ROOT / "compose.yaml")
+        yield Compose(tmp_path_factory.mktemp("data"), ROOT / "compose.yaml")
 
 
 @pytest.fixture(autouse=True)

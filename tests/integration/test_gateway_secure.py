@@ -141,6 +141,16 @@ async def test_its_health_url_is_asked_with_tls_too(drawer: Drawer) -> None:
 
 
 @on_uvloop
+async def test_one_without_a_health_url_is_greeted_and_nothing_more(drawer: Drawer) -> None:
+    instance = RawInstance(HOST, PORT_TLS, answering(b"ok"), drawer.tls("orders", HOST).server)
+    async with a_gateway(instance, service="plain", probe_rounds=True, **believing(drawer)) as rig:
+        key = await put(rig)
+        await until(lambda: rig.gateway.path.standings[key].reached)
+        await until(lambda: instance.connections == 1, "the handshake is made to its end")
+        assert instance.heads == []
+
+
+@on_uvloop
 async def test_a_websocket_goes_through_and_ends_from_both_sides(drawer: Drawer) -> None:
     closed = asyncio.Event()
 

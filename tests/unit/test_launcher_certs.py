@@ -6,9 +6,11 @@ import datetime
 import shutil
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509 import ExtendedKeyUsage
 from cryptography.x509.oid import ExtendedKeyUsageOID as Use
@@ -52,6 +54,37 @@ def test_each_lpar_has_one_with_the_names_it_is_called_by(made: Certificates) ->
     assert "host2.test" in shown["LPAR2.pem"].places
     assert shown["ca.pem"].subject == "CN=PLEX1 authority,O=PLEX1"
     assert shown["LPAR1.pem"].until - NOW == datetime.timedelta(days=certs.DAYS)
+
+
+def test_every_domain_of_the_file_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "plexmesh.yaml"
+    path.write_text(FILE.replace("[plex.test]", "[plex.test, 127.0.9.1]"))
+    Certificates(tmp_path).init(plexfile.read(path), [], NOW)
+    lpar1 = next(each for each in Certificates(tmp_path).show() if each.file == "LPAR1.pem")
+    assert {"plex.test", "127.0.9.1"} <= set(lpar1.places)
+
+
+def test_lpars_that_begin_together_have_one_authority(tmp_path: Path, file: plexfile.Plexfile) -> None:
+    names = [f"LPAR{n}" for n in range(1, 9)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        for made in [pool.submit(Certificates(tmp_path).init_lpar, file, name, f"{name}.test", NOW) for name in names]:
+            made.result()
+    shown = {each.file: each for each in Certificates(tmp_path).show()}
+    assert set(shown) == {"ca.pem", "sysplex.pem", *(f"{name}.pem" for name in names)}
+    authority = (tmp_path / "volume" / "certificates" / "ca.pem").read_bytes()
+    for name in names:
+        certificate = x509.load_pem_x509_certificate(
+            (tmp_path / "volume" / "certificates" / f"{name}.pem").read_bytes()
+        )
+        certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
+
+
+def test_the_components_of_one_lpar_add_their_names_to_its_certificate(tmp_path: Path, file: plexfile.Plexfile) -> None:
+    for host in ("lpar1-gateway", "lpar1-caching"):
+        Certificates(tmp_path).init_lpar(file, "LPAR1", host, NOW)
+    lpar1 = next(each for each in Certificates(tmp_path).show() if each.file == "LPAR1.pem")
+    assert {"127.0.1.1", "lpar1-gateway", "lpar1-caching"} <= set(lpar1.places)
+    assert Certificates(tmp_path).init_lpar(file, "LPAR1", "lpar1-gateway", NOW) == []
 
 
 def test_keys_are_for_their_owner_only(made: Certificates) -> None:

@@ -31,6 +31,13 @@ def test_our_own_file_has_two_lpars_and_a_distributor() -> None:
     assert lpar2.components["gateway"] == "http://127.0.2.1:7554"
 
 
+def test_with_tls_everything_is_asked_with_https() -> None:
+    found = compose_file.read(ROOT / "compose.yaml").secure()
+    assert found.sysplex_url == "https://127.0.0.1:7554"
+    assert found.lpars["LPAR1"].launcher == "https://127.0.1.1:7550"
+    assert found.lpars["LPAR1"].components["gateway"] == "https://127.0.1.1:7554"
+
+
 def test_published_ports_hang_on_the_first_network_by_name_so_every_lpars_own_comes_before_xcf() -> None:
     for lpar in compose_file.read(ROOT / "compose.yaml").lpars.values():
         assert lpar.networks == tuple(sorted(lpar.networks))
