@@ -55,6 +55,7 @@ class DiscoveryConfig(ServiceConfig):
 
     def __post_init__(self) -> None:
         """Raises ConfigError."""
+        super().__post_init__()
         object.__setattr__(self, "eureka_peers", tuple(_service_url(each) for each in self.eureka_peers))
 
     @property

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import base64
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from shared.identity import common_name, distinguished_name
 
 PUBLIC, DISTINGUISHED_NAME, COMMON_NAME = (
     "X-Certificate-Public",
@@ -25,13 +27,6 @@ PUBLIC, DISTINGUISHED_NAME, COMMON_NAME = (
 HEADERS = {each.lower(): each for each in (PUBLIC, DISTINGUISHED_NAME, COMMON_NAME)}
 
 NOT_SHOWN = b"X-Zowe-Auth-Failure: ZWEAG167E No client certificate was provided with the request\r\n"
-
-SHORT = {
-    "commonName": "CN", "organizationalUnitName": "OU", "organizationName": "O", "localityName": "L",
-    "stateOrProvinceName": "ST", "countryName": "C", "domainComponent": "DC", "userId": "UID",
-    "streetAddress": "STREET", "emailAddress": "EMAILADDRESS",
-}  # fmt: skip
-SPECIAL = frozenset(',+="<>#;\\\n')
 
 
 def wanted(metadata: Mapping[str, str]) -> tuple[str, ...]:
@@ -50,26 +45,13 @@ def lines(shown: ssl.SSLObject | None, headers: Sequence[str]) -> bytes:
     der = shown.getpeercert(binary_form=True) if shown is not None else None
     if shown is None or not der:
         return NOT_SHOWN
-    names = list(_names(shown.getpeercert() or {}))
+    certificate: Mapping[str, Any] = shown.getpeercert() or {}
     said = {
         PUBLIC: base64.b64encode(der).decode(),
-        DISTINGUISHED_NAME: ", ".join(f"{SHORT.get(kind, kind)}={_quoted(value)}" for kind, value in reversed(names)),
-        COMMON_NAME: next((value for kind, value in names if kind == "commonName"), ""),
+        DISTINGUISHED_NAME: distinguished_name(certificate.get("subject", ())),
+        COMMON_NAME: common_name(certificate),
     }
     return b"".join(b"%b: %b\r\n" % (each.encode(), _printable(said[each])) for each in headers)
-
-
-def _names(certificate: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """As they stand in it: the widest first."""
-    for part in certificate.get("subject", ()):
-        yield from part
-
-
-def _quoted(value: str) -> str:
-    if not SPECIAL.intersection(value) and value == value.strip():
-        return value
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def _printable(value: str) -> bytes:

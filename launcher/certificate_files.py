@@ -3,7 +3,7 @@
     ca.pem, ca.key              the authority; its key is needed to issue, and nowhere else
     LPAR1.pem, LPAR1.key        of each LPAR
     sysplex.pem, sysplex.key    of `plexmesh up`, and of the command
-    NAME.pem, NAME.key, NAME.p12    of a client
+    NAME.pem, NAME.key, NAME.p12    of a client or an operator
 
 Keys can be read by their owner only. What is there is never overwritten unasked; each file appears whole.
 """
@@ -25,6 +25,7 @@ from launcher import certs, secure
 from launcher.certs import Pair
 from shared.config import certificates_in
 from shared.errors import BadInput, ConfigError, Conflict
+from shared.identity import LPAR
 from shared.plexfile import Plexfile
 
 
@@ -65,7 +66,7 @@ class Certificates:
     ) -> list[Path]:
         wanted = {name: [*places, name.lower(), "localhost", "127.0.0.1", *names] for name, places in hosts.items()}
         with self._alone():
-            return self._make(file.sysplex, wanted, now, anew=anew)
+            return self._make(file, wanted, now, anew=anew)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -80,8 +81,10 @@ class Certificates:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _make(self, sysplex: str, wanted: Mapping[str, list[str]], now: datetime.datetime, *, anew: bool) -> list[Path]:
-        made = [] if self._path("ca").exists() else self._begin(sysplex, wanted, now, anew=anew)
+    def _make(
+        self, file: Plexfile, wanted: Mapping[str, list[str]], now: datetime.datetime, *, anew: bool
+    ) -> list[Path]:
+        made = [] if self._is_of(file) else self._begin(file.sysplex, wanted, now, anew=anew)
         lacking = {name: places for name, places in wanted.items() if anew or self._lacks(name, places)}
         if lacking:
             authority = self._authority()
@@ -89,6 +92,18 @@ class Certificates:
                 known = [] if anew else self._places(name)
                 made += self._write(name, self._signed(certs.lpar_certificate, authority, name, now, [*places, *known]))
         return made
+
+    def _is_of(self, file: Plexfile) -> bool:
+        """Whether there is an authority. Raises ConfigError: it is plexmesh's own of another sysplex, whose LPARs would
+        be no peers of each other."""
+        if not self._path("ca").exists():
+            return False
+        found = _certificate(self._path("ca"))
+        sysplex = certs.organization(found)
+        if sysplex != file.sysplex and found.subject == certs.authority_name(sysplex):
+            is_of = f"{self._path('ca')}: it is the authority of sysplex {sysplex}"
+            raise ConfigError(f"{is_of}, and {file.path} says {file.sysplex}; move {self.folder} away for new ones")
+        return True
 
     def _begin(self, sysplex: str, wanted: Iterable[str], now: datetime.datetime, *, anew: bool) -> list[Path]:
         """A new authority, unless there are signs of one that is lost."""
@@ -111,19 +126,25 @@ class Certificates:
         return certs.places(_certificate(path)) if path.exists() else []
 
     def issue(
-        self, name: str, password: str, now: datetime.datetime, *, places: Iterable[str] = (), anew: bool = False
+        self,
+        name: str,
+        password: str,
+        now: datetime.datetime,
+        *,
+        places: Iterable[str] = (),
+        anew: bool = False,
+        operator: bool = False,
     ) -> list[Path]:
-        """A client's; `places` where it serves itself. Raises BadInput, Conflict, ConfigError."""
+        """A client's, or an operator's; `places` where it serves itself. Raises BadInput, Conflict, ConfigError."""
         if not name or not all(each.isalnum() or each in "-_." for each in name) or name.startswith("."):
             raise BadInput(f"{name!r}: expected a name of letters, digits, '-', '_' and '.'")
         if name.lower() == "ca" or (not anew and self._path(name).exists()):
             raise Conflict(f"{self._path(name)} is there already; --force makes another one")
-        if name == secure.NAME or (
-            self._path(name).exists() and certs.unit(_certificate(self._path(name))) == certs.LPAR
-        ):
+        if name == secure.NAME or (self._path(name).exists() and certs.unit(_certificate(self._path(name))) == LPAR):
             raise Conflict(f"{name} is the sysplex' own; a new one of each LPAR: plexmesh certs init --force")
         authority = self._authority()
-        pair = self._signed(certs.client_certificate, authority, name, now, list(places))
+        make = certs.operator_certificate if operator else certs.client_certificate
+        pair = self._signed(make, authority, name, now, list(places))
         bundle = self._put(f"{name}.p12", pair.pkcs12(name, authority.certificate, password), 0o600)
         return [*self._write(name, pair), bundle]
 

@@ -3,6 +3,7 @@
     authority    CN = "<sysplex> authority", signs only
     LPAR         CN = its name, OU = "plexmesh LPAR"; names and addresses under which it is called; server and client
     client       CN = its name, OU = "plexmesh client"; client only, unless names and addresses are given
+    operator     the same with OU = "plexmesh operator"
 
 O is the sysplex. Keys are on P-256, signatures ECDSA with SHA-256. Times are UTC.
 
@@ -23,11 +24,13 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID as Use
 from cryptography.x509.oid import NameOID
 
+from shared.identity import LPAR, OPERATOR
+
 AUTHORITY_DAYS = 3650
 DAYS = 397
 
-LPAR, CLIENT = "plexmesh LPAR", "plexmesh client"
-"""OU: what a certificate is for."""
+CLIENT = "plexmesh client"
+"""OU: what a certificate is for; LPAR and OPERATOR are what makes a role (`shared.identity`)."""
 
 EARLIER = datetime.timedelta(minutes=5)
 """Clocks differ."""
@@ -55,7 +58,7 @@ class Pair:
 
 def new_authority(sysplex: str, now: datetime.datetime) -> Pair:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _name(f"{sysplex} authority", sysplex)
+    name = authority_name(sysplex)
     signs = x509.KeyUsage(
         digital_signature=False, key_cert_sign=True, crl_sign=True, content_commitment=False, key_encipherment=False,
         data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
@@ -66,17 +69,27 @@ def new_authority(sysplex: str, now: datetime.datetime) -> Pair:
     return Pair(builder.sign(key, hashes.SHA256()), key)
 
 
+def authority_name(sysplex: str) -> x509.Name:
+    return _name(f"{sysplex} authority", sysplex)
+
+
 def lpar_certificate(authority: Pair, lpar: str, now: datetime.datetime, places: Iterable[str]) -> Pair:
     """`places`: names and addresses under which it is called, each once in the certificate."""
     names = x509.SubjectAlternativeName([_place(each) for each in dict.fromkeys(places)])
     return _issued(authority, lpar, LPAR, [Use.SERVER_AUTH, Use.CLIENT_AUTH], names, now)
 
 
-def client_certificate(authority: Pair, name: str, now: datetime.datetime, places: Iterable[str] = ()) -> Pair:
+def operator_certificate(authority: Pair, name: str, now: datetime.datetime, places: Iterable[str] = ()) -> Pair:
+    return client_certificate(authority, name, now, places, unit=OPERATOR)
+
+
+def client_certificate(
+    authority: Pair, name: str, now: datetime.datetime, places: Iterable[str] = (), unit: str = CLIENT
+) -> Pair:
     """`places`: of one that serves, too."""
     names = [_place(each) for each in dict.fromkeys(places)]
     uses = [Use.SERVER_AUTH, Use.CLIENT_AUTH] if names else [Use.CLIENT_AUTH]
-    return _issued(authority, name, CLIENT, uses, x509.SubjectAlternativeName(names) if names else None, now)
+    return _issued(authority, name, unit, uses, x509.SubjectAlternativeName(names) if names else None, now)
 
 
 def read(certificate: bytes, key: bytes) -> Pair:
@@ -113,6 +126,11 @@ def unit(certificate: x509.Certificate) -> str:
     return _first(certificate.subject, NameOID.ORGANIZATIONAL_UNIT_NAME)
 
 
+def organization(certificate: x509.Certificate) -> str:
+    """O, or empty."""
+    return _first(certificate.subject, NameOID.ORGANIZATION_NAME)
+
+
 def _first(name: x509.Name, kind: x509.ObjectIdentifier) -> str:
     return next((str(each.value) for each in name.get_attributes_for_oid(kind)), "")
 
@@ -126,7 +144,7 @@ def _issued(
     now: datetime.datetime,
 ) -> Pair:
     key = ec.generate_private_key(ec.SECP256R1())
-    sysplex = _first(authority.certificate.subject, NameOID.ORGANIZATION_NAME)
+    sysplex = organization(authority.certificate)
     days = min(DAYS, (authority.certificate.not_valid_after_utc - now).days)
     builder = _begun(_name(name, sysplex, unit), authority.certificate.subject, key, now, days)
     signs = x509.KeyUsage(

@@ -49,14 +49,17 @@ def certs_init(names: tuple[str, ...], force: bool, data: str | None, config: st
 @click.argument("name")
 @click.option("--password", metavar="TEXT", envvar="PLEXMESH_P12_PASSWORD", help="Of NAME.p12; default: a random one.")
 @click.option("--host", "hosts", metavar="HOST", multiple=True, help="Of a service: a name or address it answers at.")
+@click.option("--operator", is_flag=True, help="Its holder may give orders to launchers, gateways and `up`.")
 @click.option("--force", is_flag=True, help="Another one in place of the one that is there.")
 @data_option
-def certs_issue(name: str, password: str | None, hosts: tuple[str, ...], force: bool, data: str | None) -> int:
+def certs_issue(
+    name: str, password: str | None, hosts: tuple[str, ...], operator: bool, force: bool, data: str | None
+) -> int:
     """A certificate for a client or a service: NAME.pem, NAME.key, and both as NAME.p12."""
     from launcher.certificate_files import Certificates
 
-    hidden = password or secrets.token_urlsafe(12)
-    for path in Certificates(place.data_folder(data)).issue(name, hidden, _now(), places=hosts, anew=force):
+    hidden, files = password or secrets.token_urlsafe(12), Certificates(place.data_folder(data))
+    for path in files.issue(name, hidden, _now(), places=hosts, anew=force, operator=operator):
         click.echo(f"made {path}")
     if not password:
         click.echo(f"password of {name}.p12: {hidden}")

@@ -30,8 +30,9 @@ from typing import Any, Literal, NewType, NoReturn, TypeVar, get_args, get_origi
 import msgspec
 import yaml
 
-from shared import plexfile
+from shared import identity, plexfile
 from shared.errors import ConfigError, nearest
+from shared.identity import Access
 from shared.wire import authority
 
 Verify = Literal["STRICT", "NONSTRICT", "DISABLED"]
@@ -76,6 +77,13 @@ class ServiceConfig:
     )
     verify_certificates: Verify = setting("STRICT", "NONSTRICT: names are not checked; DISABLED: nothing is")
     tls: bool = setting(False, "on: TLS of every listener and of every call of plexmesh's own (plexmesh.tls)")
+    access: Access = setting(
+        Access(), "with TLS: operators and peers by their certificates' names, who may register what (plexmesh.access)"
+    )
+
+    def __post_init__(self) -> None:
+        """The own authority has the sysplex' name."""
+        object.__setattr__(self, "access", dataclasses.replace(self.access, sysplex=self.sysplex))
 
     @property
     def certificates(self) -> Path:
@@ -185,6 +193,7 @@ def _from_place(file: plexfile.Plexfile, lpar: str) -> dict[str, Found]:
         "verify_certificates": file.verify,
         "certificate_authorities": file.authorities,
         "tls": file.tls,
+        "access": file.access,
     }
     if found is not None:
         place |= {"host": found.hostname, "discovery": file.discovery_urls(found.id)}
@@ -251,6 +260,8 @@ def _typed(cls: type[C], name: str, value: Any, where: str, base: Path = Path())
         return _chosen(get_args(wanted), value, where)
     if get_origin(wanted) is dict and isinstance(value, str):
         value = _mapping(value, where)
+    if wanted is Access:
+        return identity.access(_mapping(value, where), where)
     if isinstance(value, str) and str(wanted).startswith("tuple"):
         value = [part.strip() for part in value.split(",") if part.strip()]
     try:

@@ -7,7 +7,8 @@
     plexmesh:     {sysplex, address: where `plexmesh up` itself answers, distributor,
                    behaviour, speed, without: what a drill compares with,
                    certificateAuthorities: whose certificates are believed, with zowe.verifyCertificates,
-                   tls: of plexmesh's own listeners and calls}
+                   tls: of plexmesh's own listeners and calls,
+                   access: {operators, peers, services, hosts}: who may do and register what (`shared.identity`)}
 
 Merging is Zowe's: maps deeply, lists replaced whole; then templates are resolved (`shared.template`), for each LPAR by
 itself. Keys of Zowe's schema that mean nothing here are collected in `ignored` (one warning lists them); keys of
@@ -26,8 +27,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shared import guards, yaml_file
+from shared import guards, identity, yaml_file
 from shared.errors import ConfigError, nearest
+from shared.identity import Access
 from shared.template import HA_INSTANCE, Templates
 from shared.yaml_file import Lines
 
@@ -44,6 +46,7 @@ KNOWN = {
     "zowe.launcher": ("restartIntervals", "minUptime", "hungAfter"),
     "plexmesh": (
         "sysplex", "address", "behaviour", "speed", "without", "distributor", "certificateAuthorities", "tls",
+        "access",
     ),
 }  # fmt: skip
 
@@ -142,6 +145,8 @@ class Plexfile:
     """plexmesh's own listeners and calls."""
     domains: tuple[str, ...] = ()
     """Names and addresses under which all of it is known outside; the first is that of `vipa`."""
+    access: Access = Access()
+    """With TLS: who may do what, besides what certificates say themselves."""
 
     def component(self, name: str, lpar: str) -> dict[str, Any]:
         """A component's section as that LPAR sees it; empty when the file says nothing about it."""
@@ -237,9 +242,10 @@ def parse(tree: object, path: Path) -> Plexfile:
     lpars = checked.lpars(top.get("haInstances"), components, raw)
     domains = checked.strings(zowe.get("externalDomains"), "zowe.externalDomains") or ["127.0.0.1"]
     checked.settings(zowe)
+    sysplex = str(plex.get("sysplex", "PLEX1"))
     return Plexfile(
         path=path,
-        sysplex=str(plex.get("sysplex", "PLEX1")),
+        sysplex=sysplex,
         address=checked.address(plex.get("address", "127.0.0.1:7550"), "plexmesh.address"),
         vipa=f"{domains[0]}:{checked.port(zowe.get('externalPort', 7554), 'zowe.externalPort')}",
         components=components,
@@ -254,6 +260,7 @@ def parse(tree: object, path: Path) -> Plexfile:
         tls=checked.flag(plex.get("tls", False), "plexmesh.tls"),
         domains=tuple(domains),
         authorities=checked.paths(plex.get("certificateAuthorities"), "plexmesh.certificateAuthorities"),
+        access=identity.access(plex.get("access"), f"{path}: plexmesh.access", sysplex),
     )
 
 

@@ -24,13 +24,14 @@ import functools
 import logging
 import ssl
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from shared.config import ServiceConfig, Verify
 from shared.errors import ConfigError
+from shared.identity import common_name
 
 log = logging.getLogger("plexmesh.tls")
 
@@ -229,8 +230,7 @@ def peer(transport: asyncio.BaseTransport | None) -> str:
 
 def subject(certificate: dict[str, Any] | None) -> str:
     """The common name in what `getpeercert` gives, or empty."""
-    parts: Sequence[Any] = (certificate or {}).get("subject", ())
-    return next((str(value) for part in parts for name, value in part if name == "commonName"), "")
+    return common_name(certificate or {})
 
 
 def _strictly(context: ssl.SSLContext, verify: Verify) -> ssl.SSLContext:

@@ -24,8 +24,11 @@ class Drawer:
     def lpar(self, name: str, *places: str, now: datetime.datetime = NOW) -> Files:
         return self._put(name, certs.lpar_certificate(self.authority, name, now, places))
 
-    def client(self, name: str) -> Files:
-        return self._put(name, certs.client_certificate(self.authority, name, NOW))
+    def client(self, name: str, *places: str) -> Files:
+        return self._put(name, certs.client_certificate(self.authority, name, NOW, places))
+
+    def operator(self, name: str) -> Files:
+        return self._put(name, certs.operator_certificate(self.authority, name, NOW))
 
     def tls(self, name: str, *places: str, verify: Verify = "STRICT") -> Tls:
         return Tls(self.lpar(name, *places), verify)

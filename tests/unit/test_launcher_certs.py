@@ -103,6 +103,19 @@ def test_what_is_there_is_kept_unless_it_is_to_be_made_anew(made: Certificates, 
     assert changed == set(before) - {"ca.key", "ca.pem"}
 
 
+def test_the_authority_of_another_sysplex_is_not_taken_for_this_ones(made: Certificates, tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text("plexmesh: {sysplex: PLEX2}")
+    with pytest.raises(ConfigError, match=r"ca\.pem: it is the authority of sysplex PLEX1, and .* says PLEX2"):
+        made.init(plexfile.read(other), [], NOW)
+
+
+def test_an_operators_certificate_says_so(made: Certificates) -> None:
+    made.issue("anna", "secret", NOW, operator=True)
+    shown = {each.file: each.subject for each in made.show()}
+    assert shown["anna.pem"] == "CN=anna,OU=plexmesh operator,O=PLEX1"
+
+
 def test_a_clients_certificate_is_no_servers_and_comes_as_one_file_too(made: Certificates) -> None:
     names = [path.name for path in made.issue("orders", "secret", NOW)]
     assert names == ["orders.key", "orders.pem", "orders.p12"]
