@@ -1,18 +1,40 @@
-"""What of a node is for holders of a certificate, where it speaks TLS: the registry. Its dashboard and /application/…
-are open. Peers' messages are signed besides.
+"""What of a node is for holders of a certificate, where it speaks TLS: the registry; its peers' messages, which are
+signed besides, are LPARs' alone. Its dashboard and /application/… are open.
+
+Not here: who may register what (`discovery.rights`).
 """
 
 from __future__ import annotations
+
+import asyncio
 
 from aiohttp.typedefs import Middleware
 
 from shared import access
 from shared.config import ServiceConfig
+from shared.doorway import Admits
+from shared.identity import Role
 
-EUREKA = "/eureka/"
-GUARDED = (EUREKA, "/v1/", "/peer/", "/discovery/")
+EUREKA = ("/eureka", "/v2")
+PEER = "/peer/"
+GUARDED = (*EUREKA, PEER, "/v1/", "/discovery/")
 
 
 def certified(config: ServiceConfig) -> Middleware:
     """Eureka's clients expect an empty 403."""
-    return access.certified(config, lambda path: path.startswith(GUARDED), silent=lambda path: path.startswith(EUREKA))
+    return access.certified(
+        config,
+        guarded=lambda path: path.startswith(GUARDED),
+        silent=lambda path: path.startswith(EUREKA),
+        wanted=lambda path: "peer" if path.startswith(PEER) else "service",
+    )
+
+
+def short_way(config: ServiceConfig) -> Admits:
+    """Who is let in without aiohttp, which tells the others why they are not."""
+
+    def admits(transport: asyncio.BaseTransport | None, beginning: bytes) -> bool:
+        wanted: Role = "peer" if PEER.encode() in beginning else "service"
+        return not config.tls or not access.refusal(access.who(transport, config.access), wanted)
+
+    return admits

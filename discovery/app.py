@@ -16,7 +16,7 @@ from aiohttp import web
 
 import plexmesh
 from discovery import clock, disk, zowe_model
-from discovery.access import certified
+from discovery.access import certified, short_way
 from discovery.api import Api
 from discovery.auth import Verifier
 from discovery.bulletin import Bulletin
@@ -105,7 +105,7 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     assert runner.server is not None
     entrance = Entrance(config.sysplex, driver.receive, verifier, traffic, config.body_bytes * BODY_FACTOR)
     ways = {**peers_way(entrance), **short_ways(Desk(api, eureka), runner.server)}
-    doorway = Doorway(runner.server, ways, certified=config.tls)
+    doorway = Doorway(runner.server, ways, admits=short_way(config))
     loop = asyncio.get_running_loop()
     servers = [await loop.create_server(doorway, sock=each, ssl=server_tls(config)) for each in listeners]
     gc.collect()

@@ -26,6 +26,7 @@ from gateway import aim, cors, paths, routes, sticky, vouching
 from gateway.aim import Aim
 from gateway.replies import ENCODED_CHARACTER, ENCODED_SLASH, FORBIDDEN, OTHER
 from gateway.snapshot import OWN, instance_id
+from shared.identity import identity
 
 if TYPE_CHECKING:
     from gateway.datapath import DataPath
@@ -40,17 +41,18 @@ BY_LOAD = ("leastRequests", "peakEwma")
 def plain(exchange: Exchange, path: DataPath, public: bytes, now: float) -> None:
     """One that says nothing of where it should go. `public` is the path it came with, in its one spelling."""
     if exchange.upstream is OWN:
-        _vouch(exchange)
+        _vouch(exchange, path)
         exchange.go(now)
     elif _fits(exchange, path, public, now):
         _meant(exchange, now)
         _enter(exchange, path, now)
 
 
-def _vouch(exchange: Exchange) -> None:
-    """The own pages are told who has shown a certificate; from outside that line never comes in."""
-    if exchange.client.certificate:
-        _add(exchange, vouching.lines(exchange.client.tls, (vouching.COMMON_NAME,)))
+def _vouch(exchange: Exchange, path: DataPath) -> None:
+    """The own pages are told who has shown a certificate; from outside those lines never come in."""
+    shown = exchange.client.tls
+    if shown is not None and (found := identity(shown.getpeercert(), path.config.access)) is not None:
+        _add(exchange, vouching.introduction(found))
 
 
 def forwarded(exchange: Exchange, path: DataPath, public: bytes, said: Steering, now: float) -> None:
@@ -77,7 +79,7 @@ def steered(exchange: Exchange, path: DataPath, public: bytes, said: Steering, n
     if exchange.upstream is OWN:
         if said.cors.origin:  # the console's orders are taken from its own pages only
             _add(exchange, b"Origin: %b\r\n" % said.cors.origin)
-        _vouch(exchange)
+        _vouch(exchange, path)
         exchange.go(now)
         return
     if not _fits(exchange, path, public, now):

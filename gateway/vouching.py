@@ -15,15 +15,17 @@ from __future__ import annotations
 import base64
 import ssl
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-from shared.identity import common_name, distinguished_name
+from shared.identity import Identity, Role, common_name, distinguished_name
 
 PUBLIC, DISTINGUISHED_NAME, COMMON_NAME = (
     "X-Certificate-Public",
     "X-Certificate-DistinguishedName",
     "X-Certificate-CommonName",
 )
+ROLE = "X-Certificate-Role"
+"""To the gateway's own pages only: what that certificate may."""
 HEADERS = {each.lower(): each for each in (PUBLIC, DISTINGUISHED_NAME, COMMON_NAME)}
 
 NOT_SHOWN = b"X-Zowe-Auth-Failure: ZWEAG167E No client certificate was provided with the request\r\n"
@@ -52,6 +54,20 @@ def lines(shown: ssl.SSLObject | None, headers: Sequence[str]) -> bytes:
         COMMON_NAME: common_name(certificate),
     }
     return b"".join(b"%b: %b\r\n" % (each.encode(), _printable(said[each])) for each in headers)
+
+
+def introduction(found: Identity) -> bytes:
+    """What the gateway's own pages are told of a caller, in lines of this kind."""
+    said = {COMMON_NAME: found.common_name, DISTINGUISHED_NAME: found.distinguished_name, ROLE: found.role}
+    return b"".join(b"%b: %b\r\n" % (name.encode(), _printable(value)) for name, value in said.items())
+
+
+def vouched(headers: Mapping[str, str]) -> Identity | None:
+    """Who calls, as the door has said it; None: nobody has shown a certificate."""
+    role = headers.get(ROLE)
+    if role not in ("service", "operator", "peer"):
+        return None
+    return Identity(headers.get(COMMON_NAME, ""), headers.get(DISTINGUISHED_NAME, ""), cast(Role, role))
 
 
 def _printable(value: str) -> bytes:

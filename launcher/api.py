@@ -17,16 +17,16 @@ from typing import TypeVar
 
 import msgspec
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
 from launcher.command import Operator
 from launcher.states import action
 from launcher.supervisor import Supervisor
-from shared.access import ORDERS
+from shared.access import require, who
 from shared.application import Application
 from shared.errors import BadInput, Forbidden
+from shared.identity import Access
 from shared.problem import middleware
-from shared.tls import peer
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -82,20 +82,25 @@ def answer(body: object, status: int = 200) -> web.Response:
     return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")
 
 
-@web.middleware
-async def orders_from_programs_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if request.method not in ("GET", "HEAD"):
-        if "Origin" in request.headers:
-            raise Forbidden("orders are not taken from web pages")
-        if request.secure and not peer(request.transport):
-            raise Forbidden(ORDERS)
-        if request.method == "POST" and request.content_type != "application/json":
-            raise web.HTTPUnsupportedMediaType(reason="Content-Type must be application/json")
-    return await handler(request)
+def orders_from_programs_only(access: Access) -> Middleware:
+    """With TLS from operators and LPARs only."""
+
+    @web.middleware
+    async def let_in(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method not in ("GET", "HEAD"):
+            if "Origin" in request.headers:
+                raise Forbidden("orders are not taken from web pages")
+            if request.secure:
+                require(who(request.transport, access), "operator")
+            if request.method == "POST" and request.content_type != "application/json":
+                raise web.HTTPUnsupportedMediaType(reason="Content-Type must be application/json")
+        return await handler(request)
+
+    return let_in
 
 
-def application(routes: list[web.RouteDef], about: Application) -> web.Application:
-    app = web.Application(middlewares=[middleware(), orders_from_programs_only], client_max_size=64 * 1024)
+def application(routes: list[web.RouteDef], about: Application, access: Access) -> web.Application:
+    app = web.Application(middlewares=[middleware(), orders_from_programs_only(access)], client_max_size=64 * 1024)
     app.add_routes(routes + about.routes())
 
     async def end_streams(_: web.Application) -> None:

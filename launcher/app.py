@@ -72,7 +72,7 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
 
     about = Application("launcher", config, events, lambda: _why_not(supervisor))
     runner = web.AppRunner(
-        application(LauncherApi(supervisor, operator, reload).routes(), about),
+        application(LauncherApi(supervisor, operator, reload).routes(), about, config.access),
         access_log=None,
         handle_signals=False,
         shutdown_timeout=1,

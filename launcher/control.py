@@ -13,7 +13,7 @@ import msgspec
 
 from launcher import secure
 from shared import wire
-from shared.errors import BadInput, Conflict, NotFound, PlexmeshError, Unavailable
+from shared.errors import BadInput, Conflict, Forbidden, NotFound, PlexmeshError, Unavailable
 
 ASK_S = 3.0
 ORDER_S = 90.0
@@ -22,7 +22,7 @@ ORDER_S = 90.0
 STEP_S = 90.0
 """Of a rolling restart."""
 
-ERRORS: dict[int, type[PlexmeshError]] = {400: BadInput, 404: NotFound, 409: Conflict}
+ERRORS: dict[int, type[PlexmeshError]] = {400: BadInput, 403: Forbidden, 404: NotFound, 409: Conflict}
 
 
 class Whose(msgspec.Struct, frozen=True):

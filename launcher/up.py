@@ -94,7 +94,7 @@ def _runner(
     )
     about = Application("up", config, events, sysplex.why_not)
     api = SysplexApi(sysplex, adoption, plan.file.sysplex, plan.data, lifecycle)
-    app = application([*api.routes(), *DrillsApi(drills).routes()], about)
+    app = application([*api.routes(), *DrillsApi(drills).routes()], about, plan.file.access)
     return web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
 
 

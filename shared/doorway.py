@@ -19,6 +19,18 @@ from shared.tls import peer
 Beginnings = Mapping[bytes, Callable[[Streams], Stream]]
 """Who takes a connection that begins so."""
 
+Admits = Callable[[asyncio.BaseTransport | None, bytes], bool]
+"""Whether that connection may go the short way it begins with; if not, aiohttp says why."""
+
+
+def everybody(_: asyncio.BaseTransport | None, beginning: bytes) -> bool:
+    return True
+
+
+def holders(transport: asyncio.BaseTransport | None, beginning: bytes) -> bool:
+    """Of a certificate that is believed."""
+    return bool(peer(transport))
+
 
 def short_ways(desk: Desk, others: Others) -> Beginnings:
     """To the desk, for connections that begin with one of its requests."""
@@ -29,12 +41,18 @@ class Doorway:
     """Makes the protocol of each new connection; `others` makes aiohttp's."""
 
     def __init__(
-        self, others: Others, beginnings: Beginnings, idle_s: float = IDLE_S, *, certified: bool = False
+        self,
+        others: Others,
+        beginnings: Beginnings,
+        idle_s: float = IDLE_S,
+        *,
+        certified: bool = False,
+        admits: Admits | None = None,
     ) -> None:
         """`certified`: short ways are for those who have shown a certificate; aiohttp says what others may."""
         self.others = others
         self.beginnings = beginnings
-        self.certified = certified
+        self.admits = admits or (holders if certified else everybody)
         self.streams = Streams(idle_s, Outbox(asyncio.get_running_loop()))
 
     def __call__(self) -> asyncio.Protocol:
@@ -58,13 +76,11 @@ class Arrival(Stream):
 
     def data_received(self, data: bytes) -> None:
         self._said = said = self._said + data
-        if self._doorway.certified and not peer(self._transport):
-            self.hand_over(self._doorway.others(), said)
-            return
         waiting = False
         for beginning, make in self._doorway.beginnings.items():
             if said.startswith(beginning):
-                self.hand_over(make(self._streams), said)
+                admitted = self._doorway.admits(self._transport, beginning)
+                self.hand_over(make(self._streams) if admitted else self._doorway.others(), said)
                 return
             waiting = waiting or beginning.startswith(said)
         if not waiting:

@@ -18,8 +18,8 @@ from collections.abc import Collection
 
 from aiohttp import web
 
-from gateway.vouching import COMMON_NAME
-from shared.access import ORDERS
+from gateway import vouching
+from shared.access import require
 from shared.config import ServiceConfig
 from shared.errors import Forbidden
 
@@ -43,10 +43,10 @@ def same_origin(request: web.Request, names: Collection[str] = ()) -> None:
         raise Forbidden(why)
 
 
-def from_holder(config: ServiceConfig, request: web.Request) -> None:
-    """With TLS an order needs a certificate, which the door vouches for. Raises Forbidden."""
-    if config.tls and not request.headers.get(COMMON_NAME):
-        raise Forbidden(ORDERS)
+def from_operator(config: ServiceConfig, request: web.Request) -> None:
+    """With TLS an order needs the certificate of an operator, or an LPAR's. Raises Forbidden."""
+    if config.tls:
+        require(vouching.vouched(request.headers), "operator")
 
 
 def refusal(host: str, origin: str, content_type: str | None, names: Collection[str] = ()) -> str:

@@ -19,7 +19,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.config import GatewayConfig
-from gateway.console.origin import from_holder, names_of, same_origin
+from gateway.console.origin import from_operator, names_of, same_origin
 from shared.errors import Conflict, NotFound, Unavailable
 from shared.net import to_ours
 
@@ -42,7 +42,7 @@ class Statuses:
 
     async def set_status(self, request: web.Request) -> web.Response:
         same_origin(request, names_of(self._config))
-        from_holder(self._config, request)
+        from_operator(self._config, request)
         wanted = msgspec.json.decode(await request.read(), type=Wanted)
         service, instance = request.match_info["service"].lower(), request.match_info["instance"]
         if service == "discovery":

@@ -37,6 +37,7 @@ def sysplex(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     try:
         rig.up("--tls")
         rig.ok("certs", "issue", "client", "--password", "secret")
+        rig.ok("certs", "issue", "anna", "--operator", "--password", "secret")
         yield rig
     finally:
         rig.close()
@@ -91,9 +92,9 @@ def test_nothing_answers_in_plain(sysplex: Rig, address: str) -> None:
 
 def test_the_registry_is_for_holders_of_a_certificate(sysplex: Rig) -> None:
     nobody, holder = Caller(sysplex), Caller(sysplex, "client")
-    for path in ("/eureka/apps", "/v1/instances", "/v1/watch", "/discovery/api/v1/staticApi"):
+    for path in ("/eureka/apps", "/v2/apps", "/v1/instances", "/v1/watch", "/discovery/api/v1/staticApi"):
         status, body = nobody.ask(NODES[0] + path)
-        assert (status, b"certificate" in body) == (403, not path.startswith("/eureka"))
+        assert (status, b"certificate" in body) == (403, not path.startswith(("/eureka", "/v2")))
     assert nobody.ask(f"{NODES[0]}/application/ready")[0] == 200
     assert holder.ask(f"{NODES[0]}/eureka/apps")[0] == 200
 
@@ -135,18 +136,35 @@ def test_a_gateway_shows_the_chain_of_its_certificate(sysplex: Rig, path: str) -
     assert shown == (folder / "LPAR1.pem").read_text() + (folder / "ca.pem").read_text()
 
 
-def test_orders_need_a_certificate(sysplex: Rig) -> None:
-    nobody, holder = Caller(sysplex), Caller(sysplex, "client")
+def test_messages_between_nodes_are_lpars_alone(sysplex: Rig) -> None:
+    for caller in (Caller(sysplex), Caller(sysplex, "client"), Caller(sysplex, "anna")):
+        status, body = caller.ask(f"{NODES[0]}/peer/v1/ping", "POST", {})
+        assert (status, b"LPARs of this sysplex" in body) == (403, True)
+    assert Caller(sysplex, "LPAR2").ask(f"{NODES[0]}/peer/v1/ping", "POST", {}) == (403, b""), "it is not signed"
+
+
+def test_orders_need_an_operators_certificate(sysplex: Rig) -> None:
+    nobody, client, operator = Caller(sysplex), Caller(sysplex, "client"), Caller(sysplex, "anna")
     orders = [
         (f"{LAUNCHER}/v1/components/sample/pause", "POST"), (f"https://{ADDRESS}/v1/lpars/LPAR2/pause", "POST"),
         (f"{GATEWAYS[1]}/gateway/v1/vipa", "PUT"), (f"{GATEWAYS[1]}/gateway/v1/reload", "PUT"),
     ]  # fmt: skip
     for url, method in orders:
-        for headers in ({}, {"X_Certificate_CommonName": "LPAR1"}):
-            assert nobody.ask(url, method, {"state": "out"}, **headers)[0] == 403, url
-    assert holder.ask(f"{GATEWAYS[1]}/gateway/v1/vipa", "PUT", {"state": "in"})[0] == 200
+        for caller in (nobody, client):
+            for headers in ({}, {"X_Certificate_CommonName": "LPAR1", "X_Certificate_Role": "peer"}):
+                status, body = caller.ask(url, method, {"state": "out"}, **headers)
+                assert (status, b"plexmesh certs issue NAME --operator" in body) == (403, True), url
+    for name in ("anna", "LPAR1", "sysplex"):
+        assert Caller(sysplex, name).ask(f"{GATEWAYS[1]}/gateway/v1/vipa", "PUT", {"state": "in"})[0] == 200
+    assert operator.ask(f"https://{ADDRESS}/v1/lpars/LPAR2/nonsense", "POST", {})[0] in (400, 404)
+    assert operator.ask(f"{LAUNCHER}/v1/command", "POST", {"command": "DISP"})[0] == 200
+    console = {"Origin": VIPA, "Host": f"{VIPA_HOST}:7554"}
+    url = f"{VIPA}/console/v1/instances/nobody/x/status"
+    assert [each.ask(url, "POST", {"status": "UP"}, **console)[0] for each in (nobody, client, operator)] == [
+        403, 403, 404,
+    ]  # fmt: skip
     lab = {"Origin": VIPA, "Host": f"{VIPA_HOST}:7554"}
-    assert holder.ask(f"{VIPA}/console/v1/lab/lpars/LPAR2/kill", "POST", {}, **lab)[0] in (403, 409)
+    assert operator.ask(f"{VIPA}/console/v1/lab/lpars/LPAR2/kill", "POST", {}, **lab)[0] in (403, 409)
     assert all(each["state"] == "ready" for each in sysplex.status()["lpars"])
 
 

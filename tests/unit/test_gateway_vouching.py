@@ -9,7 +9,8 @@ import pytest
 
 from gateway import vouching
 from gateway.policy import Policies
-from gateway.vouching import COMMON_NAME, DISTINGUISHED_NAME, NOT_SHOWN, PUBLIC
+from gateway.vouching import COMMON_NAME, DISTINGUISHED_NAME, NOT_SHOWN, PUBLIC, ROLE
+from shared.identity import Identity
 
 X509 = {"apiml.authentication.scheme": "x509"}
 
@@ -83,3 +84,11 @@ def test_a_header_that_is_not_known_is_a_fault_and_nothing_is_said() -> None:
     policy, faults = Policies().of("orders", X509 | {"apiml.authentication.headers": "Authorization"})
     assert policy.certificate_headers == ()
     assert faults == (f"apiml.authentication.headers: expected of {PUBLIC}, {DISTINGUISHED_NAME}, {COMMON_NAME}",)
+
+
+def test_the_own_pages_know_whom_the_door_has_let_in() -> None:
+    found = Identity("anna", "CN=anna, OU=plexmesh operator, O=PLEX1", "operator")
+    said = dict(line.split(": ", 1) for line in vouching.introduction(found).decode().split("\r\n") if line)
+    assert vouching.vouched(said) == found
+    assert vouching.vouched({COMMON_NAME: "anna"}) is None
+    assert vouching.vouched({**said, ROLE: "king"}) is None
