@@ -30,13 +30,14 @@ HARDENED = {
     b"x-xss-protection": b"X-XSS-Protection: 0\r\n",
     b"referrer-policy": b"Referrer-Policy: strict-origin-when-cross-origin\r\n",
 }
-"""Said to browsers with every answer, where the instance does not say it itself. (Strict-Transport-Security would lock
-a browser out of a gateway that speaks plain HTTP.)"""
+"""Said to browsers with every answer, where the instance does not say it itself."""
+TRANSPORT = b"strict-transport-security"
+"""For its own host the gateway alone can say this."""
 ALL_HARDENED = b"".join(HARDENED.values())
 
 DELAY = re.compile(rb"[0-9]{1,9}\Z")
 NAMES = (
-    dict.fromkeys(HOP_BY_HOP | {PATH_FIELD}, DROPPED)
+    dict.fromkeys(HOP_BY_HOP | {PATH_FIELD, TRANSPORT}, DROPPED)
     | {
         b"content-length": LENGTH,
         b"transfer-encoding": CODING,

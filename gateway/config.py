@@ -63,6 +63,9 @@ class GatewayConfig(ServiceConfig):
     cors_enabled: bool = setting(
         False, "pages of other origins may call, as services say", zowe="apiml.service.corsEnabled"
     )
+    hsts_s: int = setting(
+        31_536_000, "with TLS, browsers use nothing else with this host for so long; 0: they are not told"
+    )
     allow_encoded_slashes: bool = setting(
         True, "false: %2F in a path is refused (400)", zowe="apiml.service.allowEncodedSlashes"
     )

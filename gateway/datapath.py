@@ -88,6 +88,10 @@ class DataPath:
         """Something is looked at with each call, whichever service it is for."""
         self._dialer = Dialer(config.host, config.connect_timeout_s)
         self._name = f"{config.lpar}/gateway".encode()
+        self.told = (
+            b"Strict-Transport-Security: max-age=%d\r\n" % config.hsts_s if config.tls and config.hsts_s else b""
+        )
+        """Lines of every answer."""
         self.pools: dict[str, Pool] = {"": self._make_pool(OWN_ENDPOINT, dial_own)}
         """By instance key."""
         if config.doubt_s:
@@ -152,12 +156,12 @@ class DataPath:
         return own.client if own is not None else trust(self.config).context
 
     def way(self, endpoint: Endpoint, tries: int) -> bytes:
-        """The X-Plexmesh-Path line of an answer."""
+        """The X-Plexmesh-Path line of an answer, and what is `told` with each."""
         if not self.config.path_header:
-            return b""
+            return self.told
         if endpoint is OWN_ENDPOINT:
-            return b"X-Plexmesh-Path: %b\r\n" % self._name
-        return b"X-Plexmesh-Path: %b > %b; tries=%d\r\n" % (self._name, endpoint.path_name, tries)
+            return b"X-Plexmesh-Path: %b\r\n%b" % (self._name, self.told)
+        return b"X-Plexmesh-Path: %b > %b; tries=%d\r\n%b" % (self._name, endpoint.path_name, tries, self.told)
 
     def client_came(self, client: Downstream) -> bool:
         """False when its address has too many connections."""

@@ -364,6 +364,7 @@ class Downstream(asyncio.Protocol):
         keep_alive = keep_alive and not self._path.draining
         body_wanted = self._reader.method != b"HEAD"
         close = not keep_alive
+        extra += self._path.told
         self.write(error_answer(status, content, number=number, close=close, body_wanted=body_wanted, extra=extra))
         self.answered(keep_alive, time.monotonic())
 

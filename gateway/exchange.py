@@ -700,7 +700,9 @@ class Exchange:
         """A whole answer without a body, made by the gateway; `head` lacks its empty line."""
         keep_alive = self._keep_alive and self.request_done and not self._path.draining
         self._record(status, "")
-        self.client.write(head + ALL_HARDENED + (b"\r\n" if keep_alive else b"Connection: close\r\n\r\n"))
+        self.client.write(
+            head + ALL_HARDENED + self._path.told + (b"\r\n" if keep_alive else b"Connection: close\r\n\r\n")
+        )
         self.client.answered(keep_alive, monotonic())
 
     def _record(self, status: int, reason: str) -> None:

@@ -165,3 +165,19 @@ async def test_a_service_with_x509_is_told_whose_certificate_its_caller_has_show
             assert got.headers["X-Zowe-Auth-Failure"].startswith("ZWEAG167E")
         assert "X-Certificate" not in head
         assert "X-Zowe-Auth-Failure: ZWEAG167E" in head
+
+
+@on_uvloop
+async def test_browsers_are_told_to_use_tls_by_the_gateway_alone(drawer: Drawer) -> None:
+    told = "Strict-Transport-Security"
+    instance = RawInstance(
+        INSTANCES[0], 9000, answering(answer(b"ok", extra=b"strict-transport-security: max-age=1\r\n"))
+    )
+    async with a_secured(drawer, instance, hsts_s=77) as rig, aiohttp.ClientSession() as session:
+        rig.discovery.put(an_instance("broken", 9001, INSTANCES[0]))
+        await until(lambda: b"broken" in rig.gateway.path.snapshot.upstreams)
+        for path in ("/orders/api/v1/x", "/none/api/v1", "/broken/api/v1", "/gateway/v1/upstreams"):
+            async with session.get(f"https://{LPAR1}:{PORT}{path}", ssl=caller(drawer)) as got:
+                assert got.headers.getall(told) == ["max-age=77"], path
+    async with a_gateway(instance, hsts_s=77) as rig:
+        assert (await rig.get("/orders/api/v1/x")).header(told) is None
