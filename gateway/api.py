@@ -25,7 +25,6 @@ from aiohttp.typedefs import Handler, Middleware
 
 from gateway import asked, replies, views
 from gateway.config import GatewayConfig
-from gateway.console.origin import from_operator
 from gateway.console.site import FOLDER, Site
 from gateway.explain import explain
 from gateway.explanation import Place
@@ -94,7 +93,7 @@ class Api:
         return _json({"state": self.plane.report().vipa, "address": self._config.vipa})
 
     async def set_vipa(self, request: web.Request) -> web.Response:
-        from_operator(self._config, request)
+        await self.site.operators.require(request)
         wanted = msgspec.json.decode(await request.read(), type=VipaState).state
         if wanted == "in" and (why := self.plane.why_not_ready()):
             raise Unavailable("this gateway is not ready: " + "; ".join(why))
@@ -104,7 +103,7 @@ class Api:
         return await self.vipa(request)
 
     async def reload(self, request: web.Request) -> web.Response:
-        from_operator(self._config, request)
+        await self.site.operators.require(request)
         await self.plane.reload()
         return await self.workers(request)
 

@@ -6,9 +6,10 @@
     DELETE /console/v1/lab/drills/{run}                               stop it; what it has broken is mended
     GET    /console/v1/lab/drills/{run}/report                        the page of a drill that has ended
 
-Nothing is done here: orders go to `up`, which has started this gateway, and where there is none (containers), those for
-components to their launchers, which are in the registry. They are taken from the console's own pages only
-(`gateway.console.origin`). Without `up` the Lab is off unless the configuration says otherwise.
+Nothing is done here: orders go to `up`, which has started this gateway, and where there is none (containers), those
+for components to their launchers, which are in the registry. They are taken from the console's own pages only
+(`gateway.console.origin`), with TLS from operators (`gateway.console.operators`). Without `up` the Lab is off unless
+the configuration says otherwise.
 
 A report is a page with a script, and quotes answers of services nobody here has written: it is shown in a sandbox, as a
 page of no origin, that can load nothing and send nothing.
@@ -28,6 +29,7 @@ from yarl import URL
 
 from gateway.config import GatewayConfig
 from gateway.console import ordered
+from gateway.console.operators import Operators
 from gateway.console.origin import names_of, same_origin
 from gateway.console.runs import Runs
 from gateway.fetching import TROUBLE
@@ -47,7 +49,6 @@ OFF = (
     "components.gateway.console.lab: true in plexmesh.yaml; then everybody who reaches this page can break something."
 )
 SWITCHED_OFF = "The Lab is switched off by components.gateway.console.lab: false in plexmesh.yaml."
-NO_LOGIN = "With TLS the Lab is off: there is no login yet, and nobody can show in a browser that he may break things."
 NO_UP = "Orders for whole LPARs and drills need plexmesh up, which has not started this gateway."
 
 SANDBOX = {
@@ -60,9 +61,10 @@ ERRORS: dict[int, type[PlexmeshError]] = {400: BadInput, 403: Forbidden, 404: No
 
 
 class Lab:
-    def __init__(self, config: GatewayConfig, plane: Plane, up: str) -> None:
+    def __init__(self, config: GatewayConfig, plane: Plane, up: str, operators: Operators) -> None:
         """`up`: the URL of what has started this gateway, or empty."""
         self._config = config
+        self._operators = operators
         self._plane = plane
         self._up = up.rstrip("/")
         self._runs = Runs(self._up)
@@ -82,7 +84,7 @@ class Lab:
     @property
     def enabled(self) -> bool:
         wanted = self._config.console_lab
-        return not self._config.tls and (bool(self._up) if wanted is None else wanted)
+        return bool(self._up) if wanted is None else wanted
 
     def facts(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Its sections of the document: lab, runs, slices, moments."""
@@ -102,8 +104,6 @@ class Lab:
                 await self._runs.follow(session, changed)
 
     def _why(self) -> str:
-        if self._config.tls:
-            return NO_LOGIN
         if not self.enabled:
             return SWITCHED_OFF if self._config.console_lab is False else OFF
         return self._runs.trouble if self._up else NO_UP
@@ -111,7 +111,7 @@ class Lab:
     # --- orders
 
     async def order(self, request: web.Request) -> web.Response:
-        self._check(request)
+        await self._check(request)
         lpar, action = request.match_info["lpar"], _known(request.match_info["action"], LPAR_ACTIONS)
         if not self._up:
             raise Conflict(NO_UP)
@@ -121,7 +121,7 @@ class Lab:
         return _json({"done": ordered.lpar(action, body)})
 
     async def order_component(self, request: web.Request) -> web.Response:
-        self._check(request)
+        await self._check(request)
         match = request.match_info
         lpar, name, action = match["lpar"], match["name"], _known(match["action"], COMPONENT_ACTIONS)
         if self._up:
@@ -131,7 +131,7 @@ class Lab:
         return _json({"done": ordered.component(lpar.upper(), action, body)})
 
     async def start(self, request: web.Request) -> web.Response:
-        self._check(request)
+        await self._check(request)
         if not self._up:
             raise Conflict(NO_UP)
         body = await self._passed_on("POST", self._up, "drills", body=await request.read())
@@ -139,7 +139,7 @@ class Lab:
         return web.Response(status=202, body=body, content_type="application/json")
 
     async def stop(self, request: web.Request) -> web.Response:
-        self._check(request)
+        await self._check(request)
         if not self._up:
             raise Conflict(NO_UP)
         await self._passed_on("DELETE", self._up, "drills", request.match_info["run"])
@@ -152,9 +152,10 @@ class Lab:
         page = await self._passed_on("GET", self._up, "drills", request.match_info["run"], "report")
         return web.Response(body=page, content_type="text/html", charset="utf-8", headers=SANDBOX)
 
-    def _check(self, request: web.Request) -> None:
+    async def _check(self, request: web.Request) -> None:
         """Raises Forbidden, Conflict."""
         same_origin(request, names_of(self._config))
+        await self._operators.require(request)
         self._check_enabled()
 
     def _check_enabled(self) -> None:

@@ -18,8 +18,6 @@ from collections.abc import Collection
 
 from aiohttp import web
 
-from gateway import vouching
-from shared.access import require
 from shared.config import ServiceConfig
 from shared.errors import Forbidden
 
@@ -41,12 +39,6 @@ def same_origin(request: web.Request, names: Collection[str] = ()) -> None:
     why = refusal(headers.get("Host", ""), headers.get("Origin", ""), content_type, names)
     if why:
         raise Forbidden(why)
-
-
-def from_operator(config: ServiceConfig, request: web.Request) -> None:
-    """With TLS an order needs the certificate of an operator, or an LPAR's. Raises Forbidden."""
-    if config.tls:
-        require(vouching.vouched(request.headers), "operator")
 
 
 def refusal(host: str, origin: str, content_type: str | None, names: Collection[str] = ()) -> str:

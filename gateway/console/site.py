@@ -4,6 +4,7 @@ GET  /, /console/…           the pages: one application, which goes from page 
 GET  /static/{name}          its files
 GET  /console/v1/told        what this gateway tells others' consoles (`told`)
 GET  /console/v1/stream      what is shown, as it happens (`stream`)
+GET  /console/v1/me          who is at the page (`operators`)
 …    /console/v1/…           orders (`statuses`, `lab`), leases (`leases`), OpenAPI documents (`apidoc`)
 GET  /console/swagger/…      Swagger UI (`swagger`)
 """
@@ -23,6 +24,7 @@ from gateway.console.apidoc import Apidocs
 from gateway.console.collector import Collector
 from gateway.console.lab import Lab
 from gateway.console.leases import Leases
+from gateway.console.operators import Operators
 from gateway.console.statuses import Statuses
 from gateway.console.stream import Stream
 from gateway.console.swagger import SwaggerUi
@@ -44,11 +46,12 @@ class Site:
         self._config = config
         self._plane = plane
         up = os.environ.get(DISTRIBUTOR, "")
-        lab = Lab(config, plane, up)
+        self.operators = Operators(config)
+        lab = Lab(config, plane, up, self.operators)
         self.collector = Collector(config, plane, events, lab, up)
         self._parts = (
-            Stream(config, self.collector), lab, Statuses(config), Leases(config, plane), Apidocs(config, plane),
-            SwaggerUi(),
+            Stream(config, self.collector), self.operators, lab, Statuses(config, self.operators),
+            Leases(config, plane), Apidocs(config, plane), SwaggerUi(),
         )  # fmt: skip
         self._assets = {each.name: each.read_bytes() for each in (FOLDER / "static").iterdir()}
 

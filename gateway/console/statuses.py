@@ -19,7 +19,8 @@ import msgspec
 from aiohttp import web
 
 from gateway.config import GatewayConfig
-from gateway.console.origin import from_operator, names_of, same_origin
+from gateway.console.operators import Operators
+from gateway.console.origin import names_of, same_origin
 from shared.errors import Conflict, NotFound, Unavailable
 from shared.net import to_ours
 
@@ -34,15 +35,16 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Statuses:
-    def __init__(self, config: GatewayConfig) -> None:
+    def __init__(self, config: GatewayConfig, operators: Operators) -> None:
         self._config = config
+        self._operators = operators
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post("/console/v1/instances/{service}/{instance:.+}/status", self.set_status)]
 
     async def set_status(self, request: web.Request) -> web.Response:
         same_origin(request, names_of(self._config))
-        from_operator(self._config, request)
+        await self._operators.require(request)
         wanted = msgspec.json.decode(await request.read(), type=Wanted)
         service, instance = request.match_info["service"].lower(), request.match_info["instance"]
         if service == "discovery":

@@ -6,6 +6,7 @@
     fake.news(line("LPAR2's gateway ended", tone="bad"))
     fake.quiet = True                                           connected, but says nothing
     fake.close(); fake.lpar = "LPAR2"; fake.open()              gone, then another gateway on the same address
+    fake.me["needed"] = True                                    with TLS: orders need an operator
     fake.orders                                                 [(method, path, body)] of everything else that was asked
     fake.answers["POST", "/console/v1/lab/drills"] = 202, {"run": "r1"}
 
@@ -73,6 +74,7 @@ class FakeConsole:
         self.quiet = False
         self.orders: list[tuple[str, str, Any]] = []
         self.answers: dict[tuple[str, str], tuple[int, Any]] = {}
+        self.me: dict[str, Any] = {"name": "", "by": "", "operator": False, "needed": False, "login": False}
         self.streams_begun = 0
         self._host, self._port = host, port
         self._followers: set[asyncio.Queue[Message]] = set()
@@ -141,7 +143,9 @@ class FakeConsole:
         app.add_routes(
             [
                 web.get("/console/v1/stream", self._stream),
+                web.get("/console/v1/me", self._who),
                 web.route("*", "/console/v1/{rest:.*}", self._order),
+                web.route("*", "/gateway/api/v1/auth/{rest}", self._order),
                 *SwaggerUi().routes(),
                 web.get("/", self._page),
                 web.get("/console/{rest:.*}", self._page),
@@ -171,6 +175,9 @@ class FakeConsole:
         if not path.is_file():
             raise web.HTTPNotFound
         return web.Response(body=path.read_bytes(), content_type=TYPES[path.suffix], headers=HEADERS)
+
+    async def _who(self, _: web.Request) -> web.Response:
+        return web.json_response(self.me)
 
     async def _order(self, request: web.Request) -> web.Response:
         path = unquote(request.path)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -13,9 +14,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.certificates import a_drawer
 from tests.fakes import an_instance, until
 from tests.integration import gateway_rig
 from tests.integration.gateway_rig import INSTANCES, LPAR1, PORT, Answer, a_gateway, on_uvloop
@@ -102,6 +105,29 @@ async def test_only_the_consoles_own_pages_give_orders() -> None:
                     assert detail(answer)
             assert up.asked == []
             assert (await say(rig, "POST", KILL)).status == 200
+            assert len(up.asked) == 1
+
+
+@on_uvloop
+async def test_with_tls_orders_are_an_operators(tmp_path: Path) -> None:
+    drawer = a_drawer(tmp_path / "volume" / "certificates")
+    drawer.lpar("LPAR1", LPAR1)
+    drawer.client("orders")
+    drawer.operator("ada")
+    url = f"https://{LPAR1}:{PORT}"
+    with pytest.MonkeyPatch.context() as environ:
+        async with a_lab(environ, tls=True, lpar="LPAR1", data=tmp_path) as (_, up), aiohttp.ClientSession() as session:
+            said: dict[str, tuple[int, bool, str]] = {}
+            for name in ("", "orders", "ada"):
+                tls = ssl.create_default_context(cafile=drawer.folder / "ca.pem")
+                if name:
+                    tls.load_cert_chain(drawer.folder / f"{name}.pem", drawer.folder / f"{name}.key")
+                async with session.get(f"{url}/console/v1/me", ssl=tls) as got:
+                    me = await got.json()
+                async with session.post(url + KILL, json={}, headers={"Origin": url}, ssl=tls) as got:
+                    said[name] = got.status, me["operator"], me["name"]
+                assert (me["needed"], me["login"], me["by"]) == (True, False, "certificate" if name else "")
+            assert said == {"": (403, False, ""), "orders": (403, False, "orders"), "ada": (200, True, "ada")}
             assert len(up.asked) == 1
 
 

@@ -7,6 +7,7 @@ import { card, fill } from "./orders.js";
 import { go, to } from "./routes.js";
 import { table } from "./table.js";
 import { badge, putBadge } from "./tones.js";
+import { mayNotOrder, onChange } from "./who.js";
 
 export const title = "Lab";
 
@@ -41,7 +42,7 @@ export function show(root, store) {
     const lab = store.section("lab").get("");
     waiting.hidden = lab !== undefined;
     if (lab === undefined) return;
-    const why = lab.enabled ? lab.why : `The Lab is off. ${lab.why}`;
+    const why = lab.enabled ? lab.why || mayNotOrder() : `The Lab is off. ${lab.why}`;
     off.hidden = !why;
     write(off, why);
     parts.hidden = !lab.enabled;
@@ -53,7 +54,8 @@ export function show(root, store) {
     drills.draw(lab, context);
   }
   drawAnswers();
-  return store.on(["lab", "lpars", "components", "runs"], draw);
+  const ends = [store.on(["lab", "lpars", "components", "runs"], draw), onChange(draw)];
+  return () => ends.forEach((end) => end());
 }
 
 const byName = (one, other) => one.id.localeCompare(other.id, "en", { numeric: true });

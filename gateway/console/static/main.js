@@ -4,6 +4,7 @@ import { make, put, write } from "./dom.js";
 import { go, route, VIEWS } from "./routes.js";
 import { Store } from "./store.js";
 import { Stream } from "./stream.js";
+import * as who from "./who.js";
 
 const store = new Store();
 const root = document.getElementById("view");
@@ -85,7 +86,7 @@ function connection() {
   const place = document.getElementById("connection");
   const { state, text } = store.connection;
   put(document.body, { "data-connection": state });
-  put(place, { "data-state": state });
+  if (put(place, { "data-state": state }) && state === "live") who.ask();
   write(place, text);
 }
 
