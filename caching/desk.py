@@ -10,6 +10,7 @@ Source: RFC 9112. Not here: the answers (`caching.calls`).
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import re
 from collections.abc import Awaitable, Mapping
@@ -53,7 +54,7 @@ class Desk:
     def leave(self) -> None:
         pass
 
-    def find(self, head: Head) -> Handler | None:
+    def find(self, head: Head, transport: asyncio.BaseTransport) -> Handler | None:
         if not head.target.startswith(CACHE):
             return None
         fields = _fields(head.block)

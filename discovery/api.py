@@ -15,11 +15,13 @@ import msgspec
 from aiohttp import web
 
 from discovery import bodies
+from discovery.access import caller_of
 from discovery.config import DiscoveryConfig
 from discovery.driver import Driver
 from discovery.hearer import Hearer
 from discovery.limits import Bucket, Busy
 from discovery.registry import Registry
+from discovery.rights import Caller, Rights
 from discovery.v1 import decode
 from discovery.v1.answers import Answers, problem, refusal
 from discovery.v1.heartbeats import Heartbeats
@@ -36,13 +38,14 @@ from shared.answer import Answer, response
 from shared.errors import BadInput, PlexmeshError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Quick = Callable[[bytes], Answer]
+Quick = Callable[[bytes, Caller], Answer]
 
 log = logging.getLogger("plexmesh.http")
 
 
 class Api:
-    """It is the desk of `shared.express`, too: `quick` maps a path to what answers a POST there from its body."""
+    """It is the desk of `shared.express`, too: `quick` maps a path to what answers a POST there from its body and
+    who sent it."""
 
     def __init__(
         self,
@@ -52,18 +55,21 @@ class Api:
         watch: Watch,
         onboarding: Onboarding | None = None,
         hearer: Hearer | None = None,
+        rights: Rights | None = None,
     ) -> None:
         node = driver.node
         self._answers = answers = Answers(node)
         self._in_flight_max = config.in_flight_max
         self._in_flight = 0
+        self._access = config.access
+        rights = rights or Rights(config.access)
         self.body_bytes = config.body_bytes
         self._document = document(OPERATIONS, version("plexmesh-sysplex"))
         bucket = Bucket(config.registrations_per_s, config.registrations_burst, random.Random())
         self._rooms = (
             self,
-            Instances(registry, driver, answers, bucket, onboarding or Onboarding(), hearer),
-            Heartbeats(driver, answers, hearer),
+            Instances(registry, driver, answers, bucket, onboarding or Onboarding(), hearer, rights, self._access),
+            Heartbeats(driver, answers, hearer, rights),
             Services(node, watch, answers),
             Streams(node, watch, answers, config.watch_stalled_s),
             Nodes(config.lpar, node, watch, answers),
@@ -111,18 +117,19 @@ class Api:
 
     def _read(self, quick: Quick) -> Handler:
         async def handler(request: web.Request) -> web.StreamResponse:
-            return response(quick(await bodies.read(request, self.body_bytes)))
+            body = await bodies.read(request, self.body_bytes)
+            return response(quick(body, caller_of(request.transport, self._access)))
 
         return handler
 
     def _at_once(self, operation: Operation, quick: Quick) -> Quick:
         """As `_guarded`, and `shared.problem` around it, answer."""
 
-        def answer(body: bytes) -> Answer:
+        def answer(body: bytes, caller: Caller) -> Answer:
             if self._in_flight >= self._in_flight_max:
                 return refusal(self._busy())
             try:
-                return quick(body)
+                return quick(body, caller)
             except PlexmeshError as error:
                 return refusal(error)
             except msgspec.ValidationError as error:

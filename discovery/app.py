@@ -11,6 +11,7 @@ import random
 import secrets
 import socket
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -37,6 +38,7 @@ from discovery.peer_stream import peers_way
 from discovery.peers import BODY_FACTOR, Peers
 from discovery.policy import Policy
 from discovery.registry import Registry
+from discovery.rights import Rights
 from discovery.snapshots import Snapshots
 from discovery.traffic import Traffic
 from discovery.watch import Watch
@@ -94,8 +96,9 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
 
     doors = [problem.middleware(), certified(config)]
     app = web.Application(middlewares=doors, client_max_size=config.body_bytes * BATCH_FACTOR)
-    api = Api(config, driver, registry, watch, onboarding, hearer)
-    eureka = EurekaApi(config, registry, driver, lists, onboarding, hearer)
+    rights = new_rights(config)
+    api = Api(config, driver, registry, watch, onboarding, hearer, rights)
+    eureka = EurekaApi(config, registry, driver, lists, onboarding, hearer, rights)
     for room in (vitals, api, eureka, StaticApi(static)):
         app.add_routes(room.routes())
     dashboard = Dashboard(config, node, comings, events, replicator.peers, lambda: static.refusals)
@@ -104,7 +107,7 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     await runner.setup()
     assert runner.server is not None
     entrance = Entrance(config.sysplex, driver.receive, verifier, traffic, config.body_bytes * BODY_FACTOR)
-    ways = {**peers_way(entrance), **short_ways(Desk(api, eureka), runner.server)}
+    ways = {**peers_way(entrance), **short_ways(Desk(api, eureka, config.access), runner.server)}
     doorway = Doorway(runner.server, ways, admits=short_way(config))
     loop = asyncio.get_running_loop()
     servers = [await loop.create_server(doorway, sock=each, ssl=server_tls(config)) for each in listeners]
@@ -168,6 +171,12 @@ async def stop_listening(servers: Iterable[asyncio.Server], listeners: Iterable[
     await asyncio.sleep(ACCEPTED_S)
     for server in servers:
         server.close()
+
+
+def new_rights(config: DiscoveryConfig) -> Rights:
+    nodes = [urlsplit(each).hostname or "" for each in config.discovery]
+    own = [config.host, config.vipa.rpartition(":")[0], *nodes]
+    return Rights(config.access, own, tls=config.tls, replicas=bool(config.eureka_peers))
 
 
 def new_policy(config: DiscoveryConfig) -> Policy:

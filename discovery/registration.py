@@ -51,6 +51,8 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     registered_ms: int = 0
     up_ms: int = 0
     updated_ms: int = 0
+    registrant: str = ""
+    """The distinguished name on the certificate of who has registered it; empty: nobody has shown one."""
 
     @property
     def service(self) -> str:

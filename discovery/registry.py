@@ -249,6 +249,7 @@ class Registry:
             updated_ms=wall_ms,
             override=override,
             up_ms=up_ms,
+            registrant=given.registrant or (before.registrant if before else ""),
         )
 
     def _rewrite(self, registration: Registration, now: float) -> None:

@@ -72,8 +72,8 @@ class Desk(Protocol):
     def beginnings(self) -> Iterable[bytes]:
         """What a connection that is for it begins with: method and path, or their first bytes."""
 
-    def find(self, head: Head) -> Handler | None:
-        """None: aiohttp is to answer."""
+    def find(self, head: Head, transport: asyncio.BaseTransport) -> Handler | None:
+        """For that connection. None: aiohttp is to answer."""
 
     def enter(self) -> bool:
         """Count one more request in flight; False: they are too many."""
@@ -174,7 +174,7 @@ class Express(Stream):
         head = bytes(data[:end])
         if head != self._head:
             found = plain(head) if end >= 4 else None
-            answer = self._desk.find(found) if found is not None else None
+            answer = self._desk.find(found, self._transport) if found is not None else None
             if found is None or answer is None or found.length >= self._desk.body_bytes:
                 self._pass_on(data)
                 return 0

@@ -68,12 +68,14 @@ class Access:
     peers: frozenset[str] = frozenset()
     services: Mapping[str, frozenset[str]] | None = None
     hosts: tuple[str, ...] | None = None
+    own: frozenset[str] = frozenset()
+    """Names and addresses of the sysplex itself: its LPARs', and those it is known by outside."""
     sysplex: str = "PLEX1"
     """Whose authority is the own one."""
 
     def __bool__(self) -> bool:
         """Whether the configuration says anything."""
-        return self != Access(sysplex=self.sysplex)
+        return self != Access(own=self.own, sysplex=self.sysplex)
 
 
 @dataclass(frozen=True)
@@ -189,14 +191,19 @@ def access(value: object, where: str, sysplex: str = "PLEX1") -> Access:
     for key in said:
         if key not in known:
             raise ConfigError(f"{where}.{key}: unknown key{nearest(key, known)}")
-    services, hosts = said.get("services"), said.get("hosts")
+    services = said.get("services")
     return Access(
         operators=frozenset(_named(each, f"{where}.operators") for each in _list(said, "operators", where)),
         peers=frozenset(_named(each, f"{where}.peers") for each in _list(said, "peers", where)),
         services=None if services is None else _services(services, f"{where}.services"),
-        hosts=None if hosts is None else tuple(_host(each, f"{where}.hosts") for each in _list(said, "hosts", where)),
+        hosts=None if said.get("hosts") is None else hosts(said, "hosts", where),
         sysplex=sysplex,
     )
+
+
+def hosts(said: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
+    """A list of hosts there. Raises ConfigError."""
+    return tuple(_host(each, f"{where}.{key}") for each in _list(said, key, where))
 
 
 def _services(value: object, where: str) -> dict[str, frozenset[str]]:

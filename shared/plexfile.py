@@ -9,6 +9,7 @@
                    certificateAuthorities: whose certificates are believed, with zowe.verifyCertificates,
                    tls: of plexmesh's own listeners and calls,
                    access: {operators, peers, services, hosts}: who may do and register what (`shared.identity`)}
+    zowe.network.allowedDomains is the same as plexmesh.access.hosts.
 
 Merging is Zowe's: maps deeply, lists replaced whole; then templates are resolved (`shared.template`), for each LPAR by
 itself. Keys of Zowe's schema that mean nothing here are collected in `ignored` (one warning lists them); keys of
@@ -22,7 +23,7 @@ import dataclasses
 import itertools
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,8 @@ ALIASES = {"caching-service": "caching"}
 
 KNOWN = {
     "": ("zowe", "components", "haInstances", "plexmesh"),
-    "zowe": ("externalDomains", "externalPort", "environments", "launcher", "sysMessages", "verifyCertificates"),
+    "zowe": ("externalDomains", "externalPort", "environments", "launcher", "sysMessages", "verifyCertificates",
+        "network"),
     "zowe.launcher": ("restartIntervals", "minUptime", "hungAfter"),
     "plexmesh": (
         "sysplex", "address", "behaviour", "speed", "without", "distributor", "certificateAuthorities", "tls",
@@ -70,7 +72,7 @@ PORT_STEP = 100
 NOT_APPLICABLE = {
     "": ("java", "node", "zOSMF"),
     "zowe": (
-        "setup", "runtimeDirectory", "logDirectory", "workspaceDirectory", "extensionDirectory", "job", "network",
+        "setup", "runtimeDirectory", "logDirectory", "workspaceDirectory", "extensionDirectory", "job",
         "rbacProfileIdentifier", "cookieIdentifier", "launchScript", "useConfigmgr", "configmgr", "certificate",
         "extensionRegistry",
     ),
@@ -243,6 +245,7 @@ def parse(tree: object, path: Path) -> Plexfile:
     domains = checked.strings(zowe.get("externalDomains"), "zowe.externalDomains") or ["127.0.0.1"]
     checked.settings(zowe)
     sysplex = str(plex.get("sysplex", "PLEX1"))
+    access = checked.access(top, domains, sysplex)
     return Plexfile(
         path=path,
         sysplex=sysplex,
@@ -260,7 +263,7 @@ def parse(tree: object, path: Path) -> Plexfile:
         tls=checked.flag(plex.get("tls", False), "plexmesh.tls"),
         domains=tuple(domains),
         authorities=checked.paths(plex.get("certificateAuthorities"), "plexmesh.certificateAuthorities"),
-        access=identity.access(plex.get("access"), f"{path}: plexmesh.access", sysplex),
+        access=access,
     )
 
 
@@ -438,7 +441,7 @@ class _Checked:
     def zowe_overrides(self, value: object, place: str) -> None:
         """Of one LPAR: environments and launcher; what is the whole sysplex' does not apply there."""
         for key in self.any_mapping(value, place):
-            if key in NOT_APPLICABLE["zowe"] or key in ("externalDomains", "externalPort"):
+            if key in NOT_APPLICABLE["zowe"] or key in ("externalDomains", "externalPort", "network"):
                 self.ignored.append(f"{place}.{key}")
             elif key not in KNOWN["zowe"]:
                 raise self.fail(f"{place}.{key}", f"unknown key{nearest(key, KNOWN['zowe'])}")
@@ -483,6 +486,20 @@ class _Checked:
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
             raise self.fail(place, f"expected a list of names, got {value!r}")
         return value
+
+    def access(self, top: Mapping[str, Any], domains: Iterable[str], sysplex: str) -> Access:
+        """With Zowe's list of allowed hosts."""
+        plex, zowe = self.any_mapping(top.get("plexmesh"), ""), self.any_mapping(top.get("zowe"), "")
+        said = identity.access(plex.get("access"), f"{self.path}: plexmesh.access", sysplex)
+        network = self.any_mapping(zowe.get("network"), "zowe.network")
+        self.ignored += [f"zowe.network.{key}" for key in network if key != "allowedDomains"]
+        hosts = said.hosts
+        if network.get("allowedDomains") is not None:
+            hosts = (*(hosts or ()), *identity.hosts(network, "allowedDomains", f"{self.path}: zowe.network"))
+        lpars = self.any_mapping(top.get("haInstances"), "haInstances").values()
+        own = [str(each.get("hostname", "")) for each in lpars if isinstance(each, Mapping)]
+        address = str(plex.get("address", "")).rpartition(":")[0]
+        return dataclasses.replace(said, hosts=hosts, own=frozenset(filter(None, [*own, *domains, address])))
 
     def flag(self, value: object, place: str) -> bool:
         if not isinstance(value, bool):

@@ -32,6 +32,7 @@ from aiohttp import web
 from cachetools import LRUCache
 
 from discovery import bodies, clock
+from discovery.access import caller_of
 from discovery.config import DiscoveryConfig
 from discovery.driver import Driver
 from discovery.eureka import facts
@@ -44,15 +45,25 @@ from discovery.eureka.render import JSON, element, render
 from discovery.eureka.vips import Address, Kind
 from discovery.hearer import Action, Hearer
 from discovery.record import STATE_OF, STATUS_OF, Status, key_of
+from discovery.registration import Registration, unpack
 from discovery.registry import Registry
+from discovery.remarks import Remarks
+from discovery.rights import NotAllowedHost, Rights
 from discovery.stale import STALE
 from discovery.zowe.onboarding import Onboarding
 from shared.answer import Answer, response
-from shared.errors import BadInput, NotFound, PlexmeshError
+from shared.errors import BadInput, Forbidden, NotFound, PlexmeshError
 
 log = logging.getLogger("plexmesh.discovery.eureka")
 
 OWNER_HEADER = "X-Plexmesh-Owner"
+WHY_HEADER = "X-Plexmesh-Why"
+"""Of a 403, whose body is empty, as clients expect."""
+FIELDS = {
+    "host": "hostName", "ip": "ipAddr", "home_page_url": "homePageUrl", "status_page_url": "statusPageUrl",
+    "health_check_url": "healthCheckUrl", "secure_health_check_url": "secureHealthCheckUrl",
+}  # fmt: skip
+"""Our names of fields → Eureka's."""
 TEXT = "text/plain"
 
 BATCH_FACTOR = 4
@@ -81,9 +92,13 @@ class EurekaApi:
         lists: Lists,
         onboarding: Onboarding | None = None,
         hearer: Hearer | None = None,
+        rights: Rights | None = None,
     ) -> None:
         """`hearer` is told what clients say, but not what Eureka servers do."""
         self._onboarding = onboarding or Onboarding()
+        self._rights = rights or Rights(config.access)
+        self._access = config.access
+        self._remarks = Remarks(log, "instance.refused")
         self._heartbeat_by_get = config.heartbeat_by_get
         self._body_bytes = config.body_bytes
         self._hearer = hearer
@@ -105,7 +120,8 @@ class EurekaApi:
         method = "GET" if request.method == "HEAD" else request.method
         url = request.rel_url
         manner = manner_of(lambda name: request.headers.get(name, ""))
-        call = call_of(method, url.raw_path, url.raw_query_string, manner)
+        caller = caller_of(request.transport, self._access)
+        call = call_of(method, url.raw_path, url.raw_query_string, manner, caller)
         limit_bytes = self._body_bytes * (BATCH_FACTOR if call.steps[:1] == ["peerreplication"] else 1)
         given = self.answer(call, await bodies.read(request, limit_bytes) if request.body_exists else b"")
         return response(given if isinstance(given, Answer) else await given)
@@ -115,7 +131,7 @@ class EurekaApi:
         try:
             given = self._operation(call, body)
         except PlexmeshError as error:
-            return _refusal(call, error)
+            return self._refused(call, error)
         except Exception:
             log.exception("request.failed", extra=_fields(call))
             return BROKEN
@@ -125,7 +141,7 @@ class EurekaApi:
         try:
             return await given
         except PlexmeshError as error:
-            return _refusal(call, error)
+            return self._refused(call, error)
         except Exception:
             log.exception("request.failed", extra=_fields(call))
             return BROKEN
@@ -164,7 +180,7 @@ class EurekaApi:
             case "PUT", ["apps", app, instance, "metadata"]:
                 return self.annotate(call, app, instance)
             case "POST", ["peerreplication", "batch"]:
-                return self.replicate(body)
+                return self.replicate(call, body)
             case "GET", ["status"]:
                 return self.status(call)
             case "GET", ["serverinfo", "statusoverrides"]:
@@ -177,8 +193,12 @@ class EurekaApi:
 
     def register(self, call: Call, app: str, body: bytes) -> Answer:
         given = decode(body, call.manner.content_type, app)
-        if not call.manner.replicated:  # else it has been through this where it came in
-            given = self._onboarding.prepared(self._onboarding.renamed(given))
+        if call.manner.replicated:  # it has been through the rest where it came in
+            self._rights.replicate(call.caller)
+        else:
+            given = self._onboarding.renamed(given)
+            given = self._rights.register(call.caller, given, self._held(given.key), FIELDS)
+            given = self._onboarding.prepared(given)
         now = clock.now()
         self._registry.register(given, now, call.manner.replicated)
         self._heard(call, "Register", given.key, now)
@@ -188,7 +208,9 @@ class EurekaApi:
     def renew(self, call: Call, app: str, instance: str) -> Answer:
         key, dirty_ms, now = self._key(app, instance), _dirty_ms(call), clock.now()
         if call.manner.replicated:
+            self._rights.replicate(call.caller)
             return self._renew_for_server(call, key, dirty_ms, now)
+        self._rights.speak(call.caller, key)
         renewal = self._registry.renew(key, dirty_ms, now)
         if renewal != "ours":  # else there is nothing to send, and no news
             self._driver.perform()
@@ -200,6 +222,7 @@ class EurekaApi:
 
     def cancel(self, call: Call, app: str, instance: str) -> Answer:
         key, now = self._key(app, instance), clock.now()
+        self._permit(call, key)
         found = self._registry.cancel(key, now)
         self._heard(call, "Cancel", key, now)
         self._driver.perform()
@@ -208,6 +231,7 @@ class EurekaApi:
     def override(self, call: Call, app: str, instance: str) -> Answer:
         key, now = self._key(app, instance), clock.now()
         status = _status(call)
+        self._permit(call, key)
         self._registry.override(key, status, _dirty_ms(call), now)
         self._heard(call, "StatusUpdate", key, now, status)
         self._driver.perform()
@@ -216,6 +240,7 @@ class EurekaApi:
     def clear_override(self, call: Call, app: str, instance: str) -> Answer:
         key, now = self._key(app, instance), clock.now()
         status = _status(call) if call.query.get("value") else ""
+        self._permit(call, key)
         self._registry.clear_override(key, now)
         self._heard(call, "DeleteStatusOverride", key, now, status)
         self._driver.perform()
@@ -223,13 +248,16 @@ class EurekaApi:
 
     def annotate(self, call: Call, app: str, instance: str) -> Answer:
         key, now = self._key(app, instance), clock.now()
+        self._permit(call, key)
+        self._rights.annotate(call.caller, call.query)
         self._registry.annotate(key, dict(call.query), now)
         self._heard(call, "Register", key, now)
         self._driver.perform()
         return _empty(call, 200)
 
-    def replicate(self, body: bytes) -> Answer:
+    def replicate(self, call: Call, body: bytes) -> Answer:
         """A batch of what a Eureka server was told."""
+        self._rights.replicate(call.caller)
         try:
             return Answer(200, self._inbound.answer(body, clock.now()), JSON)
         finally:
@@ -311,6 +339,22 @@ class EurekaApi:
             return spaced if spaced in self._node.view else key
         return key
 
+    def _held(self, key: str) -> Registration | None:
+        held = self._node.view.get(key)
+        return unpack(held[1].body) if held is not None else None
+
+    def _permit(self, call: Call, key: str) -> None:
+        """To change that instance, or to end it. Raises Forbidden."""
+        if call.manner.replicated:
+            self._rights.replicate(call.caller)
+        else:
+            self._rights.change(call.caller, key, self._held(key))
+
+    def _refused(self, call: Call, error: PlexmeshError) -> Answer:
+        if isinstance(error, Forbidden | NotAllowedHost):
+            self._remarks.say(str(error))
+        return _refusal(call, error)
+
     def _heard(self, call: Call, action: Action, key: str, now: float, status: str = "") -> None:
         if self._hearer is not None and not call.manner.replicated:
             self._hearer.heard(action, key, now, status)
@@ -341,9 +385,16 @@ def _refusal(call: Call, error: PlexmeshError) -> Answer:
             return Answer(400, msgspec.json.encode({"error": str(error)}), JSON)
         case Unparsable():
             return Answer(400, element("error", {"message": str(error)}), call.dialect.media)
+        case Forbidden():
+            return Answer(403, b"", "", {WHY_HEADER: _printable(str(error))})
         case NotAllowed():
             return Answer(405, str(error).encode(), TEXT, {"Allow": error.allowed})
     return Answer(error.status, str(error).encode(), TEXT)
+
+
+def _printable(text: str) -> str:
+    """No value ends its line."""
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in text)
 
 
 def _fields(call: Call) -> dict[str, object]:

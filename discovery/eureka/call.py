@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from discovery.eureka.paths import parameters, segments
 from discovery.eureka.render import Dialect, media_type
+from discovery.rights import UNKNOWN, Caller
 
 COMPACT = "X-Eureka-Accept"
 REPLICATION = "x-netflix-discovery-replication"
@@ -33,14 +34,15 @@ class Call(NamedTuple):
     steps: list[str]
     query: Mapping[str, str]
     manner: Manner
+    caller: Caller = UNKNOWN
 
     @property
     def dialect(self) -> Dialect:
         return self.manner.dialect
 
 
-def call_of(method: str, raw_path: str, raw_query: str, manner: Manner) -> Call:
-    return Call(method, segments(raw_path), parameters(raw_query) if raw_query else {}, manner)
+def call_of(method: str, raw_path: str, raw_query: str, manner: Manner, caller: Caller = UNKNOWN) -> Call:
+    return Call(method, segments(raw_path), parameters(raw_query) if raw_query else {}, manner, caller)
 
 
 def manner_of(field: Callable[[str], str]) -> Manner:

@@ -7,21 +7,28 @@ from collections import Counter
 from discovery import clock
 from discovery.driver import Driver
 from discovery.hearer import Hearer
+from discovery.rights import Caller, Rights
 from discovery.v1 import decode
 from discovery.v1.answers import Answers
 from discovery.v1.shapes import Beaten
 from shared.answer import Answer
+from shared.identity import Access
 
 
 class Heartbeats:
-    def __init__(self, driver: Driver, answers: Answers, hearer: Hearer | None = None) -> None:
+    def __init__(
+        self, driver: Driver, answers: Answers, hearer: Hearer | None = None, rights: Rights | None = None
+    ) -> None:
+        self._rights = rights or Rights(Access())
         self._hearer = hearer
         self._driver = driver
         self._node = driver.node
         self._answers = answers
 
-    def beat(self, body: bytes) -> Answer:
+    def beat(self, body: bytes, caller: Caller) -> Answer:
         keys = decode.keys(body)
+        for key in keys:
+            self._rights.speak(caller, key)
         origin, now = self._node.origin, clock.now()
         others = self._node.renew_all(keys, now)
         if self._hearer is not None:

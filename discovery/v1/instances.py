@@ -6,20 +6,24 @@ import logging
 
 import msgspec
 from aiohttp import web
-from cachetools import LRUCache
 
 from discovery import clock, frames
+from discovery.access import caller_of
 from discovery.driver import Driver
 from discovery.hearer import Action, Hearer
 from discovery.limits import Bucket
 from discovery.record import key_of
+from discovery.registration import Registration, unpack
 from discovery.registry import Registry
+from discovery.remarks import Remarks
+from discovery.rights import Caller, NotAllowedHost, Rights
 from discovery.v1 import decode
 from discovery.v1.answers import JSON, Answers
 from discovery.v1.shapes import Held, Lease, Registered
 from discovery.zowe.onboarding import Onboarding
 from shared.answer import Answer
-from shared.errors import Gone, NotFound
+from shared.errors import Forbidden, Gone, NotFound
+from shared.identity import Access
 
 log = logging.getLogger("plexmesh.discovery.v1")
 
@@ -33,30 +37,32 @@ class Instances:
         bucket: Bucket,
         onboarding: Onboarding,
         hearer: Hearer | None = None,
+        rights: Rights | None = None,
+        access: Access | None = None,
     ) -> None:
         self._hearer = hearer
+        self._access = access or Access()
+        self._rights = rights or Rights(self._access)
         self._registry = registry
         self._driver = driver
         self._node = driver.node
         self._answers = answers
         self._bucket = bucket
         self._onboarding = onboarding
-        self._said: LRUCache[str, bool] = LRUCache(1000)
+        self._remarks = Remarks(log, "instance.refused")
 
-    def register(self, body: bytes) -> Answer:
+    def register(self, body: bytes, caller: Caller) -> Answer:
         new, many = decode.instances(body)
         now = clock.now()
         self._bucket.take(len(new), now)
         fields = [f"instances[{index}]" for index in range(len(new))] if many else [""]
         try:
-            records = self._registry.register_all(
-                [self._onboarding.prepared(each.registration()) for each in new],
-                [each.gen or 0 for each in new],
-                now,
-                fields,
-            )
-        except Gone as error:
-            self._say_conflict(str(error))
+            given = [
+                self._permitted(each.registration(), caller, field) for each, field in zip(new, fields, strict=True)
+            ]
+            records = self._registry.register_all(given, [each.gen or 0 for each in new], now, fields)
+        except (Gone, Forbidden, NotAllowedHost) as error:
+            self._remarks.say(str(error))
             raise
         finally:
             self._driver.perform()
@@ -65,8 +71,22 @@ class Instances:
         held = [Held(key=each.key, gen=each.gen, rev=each.rev) for each in records]
         return self._answers.whole(Registered(owner=self._node.origin, instances=held, stale=self._answers.stale))
 
+    def _permitted(self, given: Registration, caller: Caller, field: str) -> Registration:
+        """Raises Forbidden, BadInput."""
+        given = self._rights.register(caller, given, self._said(given.key), {}, field)
+        return self._onboarding.prepared(given)
+
+    def _said(self, key: str) -> Registration | None:
+        held = self._node.view.get(key)
+        return unpack(held[1].body) if held is not None else None
+
     async def remove(self, request: web.Request) -> web.StreamResponse:
         key, now = _key(request), clock.now()
+        try:
+            self._rights.change(caller_of(request.transport, self._access), key, self._said(key))
+        except Forbidden as error:
+            self._remarks.say(str(error))
+            raise
         try:
             self._registry.remove(key, int(request.query.get("gen", 0)), now)
         finally:
@@ -100,12 +120,6 @@ class Instances:
     def _heard(self, action: Action, key: str, now: float) -> None:
         if self._hearer is not None:
             self._hearer.heard(action, key, now)
-
-    def _say_conflict(self, text: str) -> None:
-        """Two processes with one id, said once."""
-        if text not in self._said:
-            self._said[text] = True
-            log.info("instance.refused", extra={"fields": {"why": text}})
 
 
 def _key(request: web.Request) -> str:

@@ -48,7 +48,7 @@ class Operation:
     endless: bool = False
     """Its answer may take as long as the caller likes: counted among the watchers, not among the requests."""
     quick: bool = False
-    """Answered at once, from the body alone: by a handler that takes and gives just that, on either way in."""
+    """Answered at once, from the body and who sent it: by a handler that takes just that, on either way in."""
 
     @property
     def query(self) -> tuple[str, ...]:
@@ -153,6 +153,7 @@ OPERATIONS = (
 
 REFUSALS: Mapping[int, str] = {
     400: "the field at fault, its value, what was expected",
+    403: "with TLS: the caller's certificate does not allow it",
     404: "there is none of that name",
     409: "the service has as many instances as it may",
     410: "an older process speaks, or one that has left",
@@ -164,7 +165,7 @@ REFUSALS: Mapping[int, str] = {
 
 def refusals(operation: Operation) -> list[int]:
     """The statuses an operation may refuse with."""
-    found = [400, 503]
+    found = [400, 403, 503]
     if operation.body:
         found.append(413)
     if operation.name == "register":

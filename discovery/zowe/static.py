@@ -18,6 +18,8 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from discovery import clock
 from discovery.config import DiscoveryConfig
 from discovery.driver import Driver
@@ -30,6 +32,9 @@ from discovery.zowe.onboarding import Onboarding
 from discovery.zowe.refusal import Refusal
 from shared.errors import BadInput, NotFound
 from shared.events import Events
+
+REGISTRANT = "the operator's definitions"
+"""Whose these instances are: no certificate has this name."""
 
 DEFAULT_FOLDER = Path("volume", "api-defs")
 """Below the data folder, where no folder is named. It need not be there."""
@@ -97,6 +102,7 @@ class Static:
         refused = []
         for key, given in self.collection.instances.items():
             prepared = self._onboarding.prepared(self._onboarding.renamed(given))
+            prepared = msgspec.structs.replace(prepared, registrant=REGISTRANT)
             try:
                 self._register_one(prepared, now)
             except BadInput as error:

@@ -72,7 +72,7 @@ class Bodies:
         self.ready = asyncio.Event()
         self.bodies_under_way = 0
 
-    def find(self, head: Head) -> Handler | None:
+    def find(self, head: Head, transport: asyncio.BaseTransport) -> Handler | None:
         return {b"/v1/echo": self.echo, b"/v1/later": self.later}.get(head.target)
 
     def echo(self, body: bytes) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,25 @@ def test_every_component_has_it_from_the_file(tmp_path: Path) -> None:
     file.write_text("plexmesh: {sysplex: PLEX7, access: {operators: ['CN=anna'], services: {'CN=o': [orders]}}}")
     config = load(ServiceConfig, "x", [], {"PLEXMESH_CONFIG": str(file)})
     assert config.access == plexfile.read(file).access
-    assert config.access == Access(frozenset({"CN=anna"}), services={"CN=o": frozenset({"orders"})}, sysplex="PLEX7")
+    said = Access(frozenset({"CN=anna"}), services={"CN=o": frozenset({"orders"})}, sysplex="PLEX7")
+    assert config.access == dataclasses.replace(said, own=config.access.own)
+
+
+def test_the_sysplex_own_hosts_and_zowes_list_are_known(tmp_path: Path) -> None:
+    file = tmp_path / "plexmesh.yaml"
+    file.write_text(
+        "haInstances: {LPAR1: {hostname: one.test}, LPAR2: {hostname: 127.0.2.1}}\n"
+        "plexmesh: {address: 'up.test:7550', access: {hosts: [10.0.0.0/8]}}\n"
+        "zowe: {externalDomains: [plex.test, other.test],\n"
+        "  network: {server: {}, allowedDomains: ['*.corp.test', 10.1.2.3]}}"
+    )
+    found = plexfile.read(file)
+    assert found.access.own == {"one.test", "127.0.2.1", "up.test", "plex.test", "other.test"}
+    assert found.access.hosts == ("10.0.0.0/8", "*.corp.test", "10.1.2.3/32")
+    assert found.ignored == ("zowe.network.server",)
+    file.write_text("zowe: {network: {allowedDomains: ['*']}}")
+    with pytest.raises(ConfigError, match=r"plexmesh\.yaml: zowe\.network\.allowedDomains: '\*': expected a name"):
+        plexfile.read(file)
 
 
 def test_a_variable_or_a_flag_says_it_as_yaml_in_one_line() -> None:
