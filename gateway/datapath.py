@@ -35,6 +35,7 @@ from gateway.sticky_table import StickyTable
 from gateway.ticker import Ticker
 from shared.events import Events
 from shared.outbox import Outbox
+from shared.plexfile import RESERVED
 from shared.tls import secured, trust
 
 if TYPE_CHECKING:
@@ -150,9 +151,9 @@ class DataPath:
         )
 
     def _tls_to(self, service: str) -> ssl.SSLContext:
-        """What is internal is shown this gateway's certificate, others none."""
-        upstream = self.snapshot.upstreams.get(service.encode())
-        own = secured(self.config) if upstream is not None and upstream.policy.internal else None
+        """Parts of the mesh are shown this gateway's certificate, which is a peer's; others none, whatever they say of
+        themselves: they may lead anywhere, also to where it would be taken for an order."""
+        own = secured(self.config) if service in RESERVED else None
         return own.client if own is not None else trust(self.config).context
 
     def way(self, endpoint: Endpoint, tries: int) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from shared.tls import subject
 from tests.certificates import Drawer, a_drawer
 from tests.fakes import Caller, RawInstance, an_instance, answer, answering, until
 from tests.integration.gateway_rig import INSTANCES, LPAR1, PORT, Rig, a_gateway, on_uvloop
@@ -137,6 +138,29 @@ async def test_what_is_internal_exists_for_holders_of_a_certificate_only(drawer:
             async with session.get(f"https://{LPAR1}:{PORT}/vault/api/v1/x", ssl=caller(drawer, name)) as got:
                 statuses.append(got.status)
         assert statuses == [404, 200]
+
+
+@on_uvloop
+async def test_the_lpars_certificate_is_shown_to_parts_of_the_mesh_alone(drawer: Drawer) -> None:
+    """What calls itself internal may be anybody, and lead to a launcher's port: it would take that for an order."""
+
+    async def tell(each: Caller) -> None:
+        while await each.head():
+            await each.send(answer(subject(each.writer.get_extra_info("peercert")).encode()))
+
+    tls = drawer.tls("server", INSTANCES[0]).server
+    instance = RawInstance(INSTANCES[0], 9443, tell, tls)
+    internal = {"plexmesh.visibility": "internal"}
+    async with a_secured(drawer, instance, service="plain") as rig, aiohttp.ClientSession() as session:
+        for service in ("vault", "cachingservice"):
+            rig.discovery.put(an_instance(service, 9443, INSTANCES[0], secure=True, metadata=internal))
+        await until(lambda: {b"vault", b"cachingservice"} <= rig.gateway.path.snapshot.upstreams.keys())
+        shown = {}
+        for service in ("vault", "cachingservice"):
+            url = f"https://{LPAR1}:{PORT}/{service}/api/v1/x"
+            async with session.get(url, ssl=caller(drawer, "client")) as got:
+                shown[service] = await got.text()
+        assert shown == {"vault": "", "cachingservice": "LPAR1"}
 
 
 @on_uvloop
