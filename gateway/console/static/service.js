@@ -1,10 +1,9 @@
 // One service: what it says of itself, how it is called, its instances as they are now.
 
 import { keyed, make, put, write } from "./dom.js";
-import { ms, rate } from "./format.js";
 import { strangers, toDocument, toInstance } from "./links.js";
 import { sentences } from "./policy.js";
-import { figures, table } from "./table.js";
+import { figures, fillTraffic, table } from "./table.js";
 import { badge, putBadge, standing } from "./tones.js";
 import { byService, stateOf, traffic } from "./traffic.js";
 
@@ -105,14 +104,9 @@ function row(instance) {
 function fill(element, instance) {
   if (filled.get(element) === instance) return;
   filled.set(element, instance);
-  const [, lpar, state, calls, errors, latency, inFlight] = element.children;
+  const [, lpar, state, ...figured] = element.children;
   write(lpar, instance.lpar ?? "outside");
   putBadge(state.firstChild, standing(instance).state, stateOf(instance));
   write(state.lastChild, instance.why);
-  const sum = traffic(instance);
-  write(calls, rate(sum.perS));
-  write(errors, rate(sum.errorsPerS));
-  put(errors, { class: sum.errorsPerS > 0 ? "number bad" : "number" });
-  write(latency, ms(sum.latencyMs));
-  write(inFlight, sum.inFlight);
+  fillTraffic(figured, traffic(instance));
 }

@@ -1,10 +1,10 @@
 // All services: what they are, how many instances are in which state, how much they are called.
 
 import { keyed, make, put, write } from "./dom.js";
-import { count, ms, rate } from "./format.js";
+import { count } from "./format.js";
 import { toService } from "./links.js";
 import { matches, searchField } from "./search.js";
-import { figures, table } from "./table.js";
+import { figures, fillTraffic, table } from "./table.js";
 import { badge, putBadge } from "./tones.js";
 import { byService, counted, trafficOf } from "./traffic.js";
 
@@ -50,14 +50,9 @@ function row({ service }) {
 }
 
 function fill(element, entry, instances) {
-  const [name, state, calls, errors, latency, inFlight] = element.children;
+  const [name, state, ...figured] = element.children;
   write(name.lastChild, entry.title);
   const standing = counted(instances);
   putBadge(state.firstChild, standing.state, standing.text);
-  const sum = trafficOf(instances);
-  write(calls, rate(sum.perS));
-  write(errors, rate(sum.errorsPerS));
-  put(errors, { class: sum.errorsPerS > 0 ? "number bad" : "number" });
-  write(latency, ms(sum.latencyMs));
-  write(inFlight, sum.inFlight);
+  fillTraffic(figured, trafficOf(instances));
 }
