@@ -23,7 +23,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from gateway import asked, replies, views
+from gateway import asked, audience, replies, views
 from gateway.config import GatewayConfig
 from gateway.console.site import FOLDER, Site
 from gateway.explain import explain
@@ -31,6 +31,7 @@ from gateway.explanation import Place
 from gateway.inquiry import Inquiry
 from gateway.plane import Plane
 from gateway.report import Report
+from gateway.snapshot import Snapshot
 from gateway.zowe.api import ZoweApi
 from shared import problem
 from shared.application import Application
@@ -69,21 +70,27 @@ class Api:
             *self.site.routes(),
         ]
 
-    async def sysplex(self, _: web.Request) -> web.Response:
+    async def sysplex(self, request: web.Request) -> web.Response:
         report = await self.plane.ask()
-        return _json({**self._who(report), **views.sysplex(self.plane.snapshot, report)})
+        return _json({**self._who(report), **views.sysplex(self._shown(request), report)})
 
-    async def upstreams(self, _: web.Request) -> web.Response:
+    async def upstreams(self, request: web.Request) -> web.Response:
         report = await self.plane.ask()
-        return _json({**self._who(report), "upstreams": views.upstreams(self.plane.snapshot, report, time.monotonic())})
+        return _json(
+            {**self._who(report), "upstreams": views.upstreams(self._shown(request), report, time.monotonic())}
+        )
 
     async def explain(self, request: web.Request) -> web.Response:
         question = asked.question_of(request.query, request.raw_headers, time.time())
-        heard = await self._inquiry.ask(asked.read(question).id, self.plane.snapshot)
+        id = asked.read(question).id
+        heard = await self._inquiry.ask(id, self.plane.snapshot)
         report = await self.plane.ask()
+        snapshot = self._shown(request)
+        if not audience.known(self._config, request) and not list(views.instances_of(snapshot, id)):
+            heard = audience.hushed(heard)
         config = self._config
         place = Place(config.lpar, config.host, config.port, config.vipa, config.allow_encoded_slashes, config.scheme)
-        return _json(explain(question, place, self.plane.snapshot, report, heard))
+        return _json(explain(question, place, snapshot, report, heard))
 
     async def workers(self, _: web.Request) -> web.Response:
         await self.plane.ask()
@@ -106,6 +113,9 @@ class Api:
         await self.site.operators.require(request)
         await self.plane.reload()
         return await self.workers(request)
+
+    def _shown(self, request: web.Request) -> Snapshot:
+        return audience.shown(self._config, request, self.plane.snapshot)
 
     def _who(self, report: Report) -> dict[str, Any]:
         config, watch = self._config, report.watch

@@ -3,6 +3,7 @@
     PlexmeshError                500
     ├── BadInput                 400   what, where, what was expected
     │   └── ConfigError          exit code 2
+    ├── Unauthorized             401
     ├── Forbidden                403
     ├── NotFound                 404
     ├── Conflict                 409
@@ -31,6 +32,10 @@ class BadInput(PlexmeshError):
 
 class ConfigError(BadInput):
     """A file, flag or variable that cannot be used; its text is one line a person can act on."""
+
+
+class Unauthorized(PlexmeshError):
+    status = 401
 
 
 class Forbidden(PlexmeshError):

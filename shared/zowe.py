@@ -39,6 +39,9 @@ COMMON_KEY = "org.zowe.apiml.common."
 
 COMMON = {
     400: Message("ZWEAO400E", COMMON_KEY + "badRequest", "The request is not correct.", "Correct the request."),
+    401: Message(
+        "ZWEAO402E", COMMON_KEY + "unauthorized", "It is not known who asks.", "Show who you are, and ask again."
+    ),
     404: Message(
         "ZWEAO404E", COMMON_KEY + "notFound", "Nothing is served at this path.", "Check the path and the service id."
     ),

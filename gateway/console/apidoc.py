@@ -24,6 +24,7 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
+from gateway import audience
 from gateway.config import GatewayConfig
 from gateway.console import documents
 from gateway.console.catalog import documented
@@ -61,7 +62,8 @@ class Apidocs:
     async def apidoc(self, request: web.Request) -> web.Response:
         await self._plane.ask()
         service, n = request.match_info["service"].lower(), int(request.match_info["n"])
-        document = await self.document(self._plane.snapshot, service, n)
+        snapshot = audience.shown(self._config, request, self._plane.snapshot)
+        document = await self.document(snapshot, service, n)
         return web.Response(body=msgspec.json.encode(document), content_type="application/json")
 
     async def document(self, snapshot: Snapshot, service: str, n: int) -> Document:

@@ -15,6 +15,7 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
+from gateway import audience
 from gateway.config import GatewayConfig
 from gateway.console.document import lpar_of
 from gateway.plane import Plane
@@ -43,7 +44,7 @@ class Leases:
 
     async def lease(self, request: web.Request) -> web.Response:
         key = f"{request.match_info['service'].lower()}/{request.match_info['instance']}"
-        snapshot = self._plane.snapshot
+        snapshot = audience.shown(self._config, request, self._plane.snapshot)
         instance = snapshot.instances.get(key)
         if instance is None:
             raise NotFound(f"{key}: not registered")

@@ -19,6 +19,7 @@ import aiohttp_jinja2
 import msgspec
 from aiohttp import web
 
+from gateway import audience
 from gateway.config import GatewayConfig
 from gateway.console.apidoc import Apidocs
 from gateway.console.collector import Collector
@@ -77,7 +78,8 @@ class Site:
             raise NotFound(f"{request.path}: there is no such file")
         return web.Response(body=self._assets[name], content_type=TYPES[Path(name).suffix])
 
-    async def told(self, _: web.Request) -> web.Response:
+    async def told(self, request: web.Request) -> web.Response:
         report = await self._plane.ask()
-        said = told(self._config, self._plane.snapshot, report, time.monotonic())
+        snapshot = audience.shown(self._config, request, self._plane.snapshot)
+        said = told(self._config, snapshot, report, time.monotonic())
         return web.Response(body=msgspec.json.encode(said), content_type="application/json")

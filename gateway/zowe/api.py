@@ -8,6 +8,8 @@
     GET  /gateway/certificates, /gateway/api/v1/…       the chain of this gateway's certificate, PEM
     GET  /gateway/api/v1/registry[/{apimlId}]           only where `registry_endpoint` is on; ?apiId= ?serviceId=
 
+With TLS, services, conformance and the registry are for those who have shown a certificate: 401 ZWEAO402E for others.
+
 Without TLS a gateway has no certificate, and its chain is empty: 200 with no text. A client that reads PEM finds
 nothing to trust in it, and goes on; a 404 would tell it that this is no gateway.
 """
@@ -19,6 +21,7 @@ import os
 import msgspec
 from aiohttp import web
 
+from gateway import audience
 from gateway.config import GatewayConfig
 from gateway.plane import Plane
 from gateway.snapshot import Snapshot
@@ -34,6 +37,7 @@ VERSIONED = {"Content-Version": "1"}
 class ZoweApi:
     def __init__(self, config: GatewayConfig, plane: Plane) -> None:
         """Raises ConfigError: the certificate cannot be used."""
+        self._config = config
         self._plane = plane
         self._tls = secured(config)
         self._external = external_url(config)
@@ -42,7 +46,6 @@ class ZoweApi:
         self._version = version.about(os.environ)
 
     def routes(self) -> list[web.RouteDef]:
-        # Zowe asks for a login at services, conformance and the registry; they are open until identity exists.
         found = [web.get("/application/version", self.version)]
         for home in HOMES:
             found += [
@@ -64,10 +67,12 @@ class ZoweApi:
         return self._plane.snapshot
 
     async def services(self, request: web.Request) -> web.Response:
+        audience.require_known(self._config, request)
         found = services.listed(await self._snapshot(), self._external, request.query.get("apiId", ""))
         return _json(found, headers=VERSIONED) if found else web.Response(status=404, headers=VERSIONED)
 
     async def service(self, request: web.Request) -> web.Response:
+        audience.require_known(self._config, request)
         id = request.match_info["id"]
         found = services.one(await self._snapshot(), id, self._external)
         if found is None:
@@ -75,9 +80,11 @@ class ZoweApi:
         return _json(found, headers=VERSIONED)
 
     async def conformance(self, request: web.Request) -> web.Response:
+        audience.require_known(self._config, request)
         return _told(conformance.verdict(await self._snapshot(), request.match_info["id"]))
 
     async def validate(self, request: web.Request) -> web.Response:
+        audience.require_known(self._config, request)
         service = conformance.asked(await request.read())
         return _told(conformance.verdict(await self._snapshot(), service))
 
@@ -88,6 +95,7 @@ class ZoweApi:
         return web.Response(text=self._tls.chain() if self._tls else "", content_type="text/plain")
 
     async def registry(self, request: web.Request) -> web.Response:
+        audience.require_known(self._config, request)
         found = registry.domains(
             await self._snapshot(),
             self._sysplex,

@@ -141,6 +141,58 @@ async def test_what_is_internal_exists_for_holders_of_a_certificate_only(drawer:
 
 
 @on_uvloop
+async def test_what_is_internal_is_named_to_holders_of_a_certificate_only(drawer: Drawer) -> None:
+    instance = RawInstance(INSTANCES[0], 9000, answering(b"ok"))
+    paths = ("/gateway/v1/sysplex", "/gateway/v1/upstreams", "/console/v1/told", "/console/v1/stream")
+    forged = {"X-Certificate-CommonName": "client", "X-Certificate-Role": "peer"}
+    async with a_secured(drawer, instance) as rig, aiohttp.ClientSession(headers=forged) as session:
+        rig.discovery.put(an_instance("vault", 9000, INSTANCES[0], metadata={"plexmesh.visibility": "internal"}))
+        await until(lambda: b"vault" in rig.gateway.path.snapshot.upstreams)
+        for path in paths:
+            said = {}
+            for name in ("", "client"):
+                async with session.get(f"https://{LPAR1}:{PORT}{path}", ssl=caller(drawer, name)) as got:
+                    assert got.status == 200
+                    if path.endswith("stream"):
+                        said[name] = b"".join([await got.content.readuntil(b"\n\n") for _ in ("hello", "whole")])
+                    else:
+                        said[name] = await got.read()
+            assert (b"vault" in said[""], b"vault" in said["client"]) == (False, True), path
+            assert b"orders" in said[""], path
+
+
+@on_uvloop
+async def test_what_is_internal_is_explained_as_what_does_not_exist(drawer: Drawer) -> None:
+    instance = RawInstance(INSTANCES[0], 9000, answering(b"ok"))
+    async with a_secured(drawer, instance) as rig, aiohttp.ClientSession() as session:
+        rig.discovery.put(an_instance("vault", 9000, INSTANCES[0], metadata={"plexmesh.visibility": "internal"}))
+        await until(lambda: b"vault" in rig.gateway.path.snapshot.upstreams)
+        said = {}
+        for service in ("vault", "waste", "vautl"):
+            url = f"https://{LPAR1}:{PORT}/gateway/v1/explain?url=https://{LPAR1}:{PORT}/{service}/api/v1/x"
+            async with session.get(url, ssl=caller(drawer)) as got:
+                said[service] = (await got.text()).replace(service, "it")
+        assert said["vault"] == said["waste"] == said["vautl"]
+        for path in ("/console/v1/apidoc/vault/0", "/console/v1/instances/vault/x/lease"):
+            async with session.get(f"https://{LPAR1}:{PORT}{path}", ssl=caller(drawer)) as got:
+                assert got.status == 404
+
+
+@on_uvloop
+async def test_zowes_services_are_for_those_who_show_who_they_are(drawer: Drawer) -> None:
+    instance = RawInstance(INSTANCES[0], 9000, answering(b"ok"))
+    async with a_secured(drawer, instance, registry_endpoint=True), aiohttp.ClientSession() as session:
+        for path in ("services", "api/v1/services", "services/orders", "api/v1/registry", "conformance/orders"):
+            url = f"https://{LPAR1}:{PORT}/gateway/{path}"
+            async with session.get(url, ssl=caller(drawer)) as got:
+                assert (got.status, (await got.json())["messages"][0]["messageNumber"]) == (401, "ZWEAO402E")
+            async with session.get(url, ssl=caller(drawer, "client")) as got:
+                assert got.status in (200, 400), path
+        async with session.get(f"https://{LPAR1}:{PORT}/gateway/version", ssl=caller(drawer)) as got:
+            assert got.status == 200
+
+
+@on_uvloop
 async def test_the_lpars_certificate_is_shown_to_parts_of_the_mesh_alone(drawer: Drawer) -> None:
     """What calls itself internal may be anybody, and lead to a launcher's port: it would take that for an order."""
 
