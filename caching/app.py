@@ -20,6 +20,8 @@ from caching.clock import Clock
 from caching.config import CachingConfig
 from caching.desk import Desk
 from caching.metrics import CachingMetrics
+from caching.openapi import document
+from caching.operations import OPERATIONS
 from caching.refusals import Full
 from caching.settings import StorageChoice
 from caching.storage import Storage
@@ -51,7 +53,12 @@ async def run(config: CachingConfig, lifecycle: Lifecycle) -> None:
     listeners = net.listen_on(config.listen_hosts, config.port)
     events = Events(log)
     vitals = Application(
-        "caching", config, events, why=lambda: storage.why(), parts=lambda: health.parts(storage, identity, config.tls)
+        "caching",
+        config,
+        events,
+        why=lambda: storage.why(),
+        parts=lambda: health.parts(storage, identity, config.tls),
+        documents=lambda: [document(OPERATIONS, "", BASE)],
     )
     metrics = CachingMetrics(vitals.metrics)
     storage = new_storage(choice, config, events, metrics)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 import plexmesh
-from discovery import clock, disk, zowe_model
+from discovery import clock, disk, operations, zowe_model
 from discovery.access import certified, short_way
 from discovery.api import Api
 from discovery.auth import Verifier
@@ -90,7 +90,15 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     hearer = replicator if config.eureka_peers else None
     static = Static(config, registry, driver, onboarding, events, hearer)
     parts = functools.partial(health, node, snapshots, static)
-    vitals = Application("discovery", config, events, why=node.why_not_ready, parts=parts)
+    vitals = Application(
+        "discovery",
+        config,
+        events,
+        why=node.why_not_ready,
+        parts=parts,
+        documents=operations.documents,
+        beside=operations.beside,
+    )
     vitals.metrics.register(NodeMetrics(driver, watch, traffic, snapshots))
     vitals.metrics.register(EurekaPeerMetrics(replicator.peers))
 

@@ -9,6 +9,7 @@ down    leave the sysplex address and the registry with the own port still open 
 
 from __future__ import annotations
 
+from gateway import operations
 from gateway.api import Api, make_app
 from gateway.collector import MeterCollector
 from gateway.config import GatewayConfig
@@ -43,7 +44,9 @@ class Desk:
             secure=config.tls,
             tls=client_tls(config),
         )
-        application = Application("gateway", config, events, self.why_not_ready, own=self._health)
+        application = Application(
+            "gateway", config, events, self.why_not_ready, own=self._health, documents=operations.documents
+        )
         application.metrics.register(MeterCollector(plane.report))
         self._site = Site(config, plane, events)
         self._inner = Inner(make_app(Api(config, plane, self._site), application))

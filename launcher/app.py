@@ -12,7 +12,7 @@ from pathlib import Path
 from aiohttp import web
 
 import plexmesh
-from launcher import orphans, place
+from launcher import operations, orphans, place
 from launcher.api import LauncherApi, application
 from launcher.certs_command import make_certificate
 from launcher.command import Operator
@@ -70,7 +70,7 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
         except ConfigError as error:
             joblog.say("launcher.not_reloaded", why=str(error))
 
-    about = Application("launcher", config, events, lambda: _why_not(supervisor))
+    about = Application("launcher", config, events, lambda: _why_not(supervisor), documents=operations.launcher)
     runner = web.AppRunner(
         application(LauncherApi(supervisor, operator, reload).routes(), about, config.access),
         access_log=None,

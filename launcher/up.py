@@ -18,7 +18,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from launcher import orphans, place, secure
+from launcher import operations, orphans, place, secure
 from launcher.adoption import Adoption
 from launcher.api import application
 from launcher.drills import Drills
@@ -92,7 +92,7 @@ def _runner(
     config = ServiceConfig(
         sysplex=plan.file.sysplex, lpar="", host=plan.address[0], data=plan.data, vipa=plan.file.vipa
     )
-    about = Application("up", config, events, sysplex.why_not)
+    about = Application("up", config, events, sysplex.why_not, documents=operations.up)
     api = SysplexApi(sysplex, adoption, plan.file.sysplex, plan.data, lifecycle)
     app = application([*api.routes(), *DrillsApi(drills).routes()], about, plan.file.access)
     return web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)

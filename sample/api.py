@@ -12,7 +12,9 @@ from aiohttp_sse import sse_response
 from sample import openapi
 from sample.config import SampleConfig
 from shared import simulated
-from shared.errors import BadInput
+from shared.access import WHY
+from shared.errors import BadInput, Forbidden
+from shared.tls import peer
 
 MAX_SLOW_S = 30.0
 MAX_LINES = 10_000
@@ -54,7 +56,10 @@ class SampleApi:
         ]
 
     async def delay(self, request: web.Request) -> web.Response:
-        """From now on hello and echo answer so many seconds late; no route of the gateway's leads here."""
+        """From now on hello and echo answer so many seconds late; no route of the gateway's leads here. With TLS
+        it is for holders of a certificate."""
+        if request.secure and not peer(request.transport):
+            raise Forbidden(WHY)
         try:
             delay = msgspec.json.decode(await request.read(), type=Delay)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

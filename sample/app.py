@@ -7,7 +7,7 @@ import logging
 from aiohttp import web
 
 import plexmesh
-from sample import openapi
+from sample import openapi, operations
 from sample.api import SampleApi
 from sample.config import SampleConfig
 from shared import net, problem
@@ -24,7 +24,7 @@ ROUTES = {"api/v1": "/api/v1", "ui/v1": "/ui/v1", "ws/v1": "/ws/v1"}
 async def run(config: SampleConfig, lifecycle: Lifecycle) -> None:
     listeners = net.listen_on(config.listen_hosts, config.port)
     events = Events(log)
-    vitals = Application("sample", config, events, why=list)
+    vitals = Application("sample", config, events, why=list, documents=operations.documents)
     app = web.Application(middlewares=[problem.middleware()])
     app.add_routes(vitals.routes())
     app.add_routes(SampleApi(config).routes())

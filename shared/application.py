@@ -1,11 +1,12 @@
 """/application/…: what every process says about itself.
 
-    live      200 as soon as the loop turns
-    ready     200 or 503, {"ready": bool, "why": [reason, …]}
-    health    Spring's shape: {"status": "UP"|"DOWN", "components": {…}}; 503 when DOWN
-    info      who this is, and what is simulated
-    metrics   Prometheus text
-    events    SSE over the ring of the last state changes; resumes by Last-Event-ID
+    live          200 as soon as the loop turns
+    ready         200 or 503, {"ready": bool, "why": [reason, …]}
+    health        Spring's shape: {"status": "UP"|"DOWN", "components": {…}}; 503 when DOWN
+    info          who this is, and what is simulated
+    metrics       Prometheus text
+    events        SSE over the ring of the last state changes; resumes by Last-Event-ID
+    openapi.json  everything this process answers, by its routes (`shared.operation`)
 
 One `Application` per process; `routes()` is added to its aiohttp application. Readiness is asked, never stored: `why`
 returns the reasons for not being ready, none when it is.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 from aiohttp import web
@@ -26,6 +27,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from shared import simulated, validity
 from shared.config import ServiceConfig
 from shared.events import Events
+from shared.operation import EVENTS, JSON, TEXT, Document, Operation, document, whole
 from shared.tls import secured
 
 Why = Callable[[], list[str]]
@@ -33,6 +35,18 @@ Parts = Callable[[], dict[str, object]]
 """Further parts of the health page, each in Spring's shape: {"status", "details"}."""
 Own = Callable[[], tuple[bool, dict[str, object]]]
 """Whether the service is UP, and details of its part; for one that may be well without being ready."""
+
+Documents = Callable[[], Iterable[Document]]
+
+OPERATIONS = (
+    Operation("GET", "/application/live", "200 as soon as the process answers"),
+    Operation("GET", "/application/ready", "Whether it is ready, and why not", dict.fromkeys((200, 503), JSON)),
+    Operation("GET", "/application/health", "Whether it is well, in Spring's shape", dict.fromkeys((200, 503), JSON)),
+    Operation("GET", "/application/info", "Who this is, and what is simulated"),
+    Operation("GET", "/application/metrics", "For Prometheus", {200: TEXT}),
+    Operation("GET", "/application/events", "Its last state changes, and those to come", {200: EVENTS}),
+    Operation("GET", "/application/openapi.json", "Everything this process answers"),
+)
 
 
 class Application:
@@ -44,13 +58,19 @@ class Application:
         why: Why,
         parts: Parts = dict,
         own: Own | None = None,
+        documents: Documents = tuple,
+        beside: Documents = tuple,
     ) -> None:
+        """`documents`: what is told of the routes; `beside`: of what is answered past them."""
         self.service = service
         self.config = config
         self.events = events
         self.why = why
         self.parts = parts
         self.own = own
+        self._documents = documents
+        self._beside = beside
+        self._document = b""
         self.metrics = CollectorRegistry()
         ProcessCollector(registry=self.metrics)
         PlatformCollector(registry=self.metrics)
@@ -65,6 +85,7 @@ class Application:
             web.get("/application/info", self.info),
             web.get("/application/metrics", self.expose),
             web.get("/application/events", self.follow),
+            web.get("/application/openapi.json", self.openapi),
         ]
 
     async def live(self, _: web.Request) -> web.Response:
@@ -118,6 +139,20 @@ class Application:
                 data = msgspec.json.encode(event).decode()
                 await stream.send(data, id=str(event.seq), event=event.event)
         return stream
+
+    async def openapi(self, request: web.Request) -> web.Response:
+        if not self._document:
+            self._document = msgspec.json.encode(self._whole(request.app))
+        return web.Response(body=self._document, content_type="application/json")
+
+    def _whole(self, app: web.Application) -> Document:
+        routes = [
+            (each.method, each.resource.canonical)
+            for each in app.router.routes()
+            if each.resource is not None and each.method != "HEAD"
+        ]
+        own = document(self.service, OPERATIONS)
+        return whole(f"plexmesh {self.service}", routes, [own, *self._documents()], self._beside())
 
 
 def _json(body: object, status: int = 200) -> web.Response:

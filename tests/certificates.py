@@ -21,11 +21,16 @@ class Drawer:
     folder: Path
     authority: Pair
 
+    @classmethod
+    def of(cls, folder: Path) -> Drawer:
+        """That somebody else has made; its authority's key is there."""
+        return cls(folder, certs.read((folder / "ca.pem").read_bytes(), (folder / "ca.key").read_bytes()))
+
     def lpar(self, name: str, *places: str, now: datetime.datetime = NOW) -> Files:
         return self._put(name, certs.lpar_certificate(self.authority, name, now, places))
 
-    def client(self, name: str, *places: str) -> Files:
-        return self._put(name, certs.client_certificate(self.authority, name, NOW, places))
+    def client(self, name: str, *places: str, now: datetime.datetime = NOW) -> Files:
+        return self._put(name, certs.client_certificate(self.authority, name, now, places))
 
     def operator(self, name: str) -> Files:
         return self._put(name, certs.operator_certificate(self.authority, name, NOW))

@@ -1,0 +1,1 @@
+"""A sysplex with TLS, and everybody who may come to its doors."""

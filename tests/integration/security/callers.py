@@ -1,0 +1,114 @@
+"""Who comes to a door, and what it answers: each caller once, with connections that are kept.
+
+none        shows no certificate
+service     one of the sysplex' own authority, for a client (`certs issue`)
+wrong name  the same, made for a place where its holder is not: a door looks at who somebody is, not where
+peer        an LPAR's
+operator    `certs issue --operator`
+foreign     of another authority: the handshake fails
+expired     of ours, and past: the handshake fails
+"""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tests.certificates import LONG_AGO, Drawer
+from tests.integration.launcher_rig import Rig
+
+WITHIN_S = 15
+
+
+class Reply(NamedTuple):
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+
+@dataclass
+class Server:
+    """A listener; `prefix`: what its paths are below, through a gateway."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"https://{self.host}:{self.port}"
+
+
+class Caller:
+    def __init__(self, name: str, context: ssl.SSLContext) -> None:
+        self.name = name
+        self.context = context
+        self._kept: dict[tuple[str, int], http.client.HTTPSConnection] = {}
+
+    def ask(
+        self, server: Server, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> Reply:
+        """A connection that was kept may have ended meanwhile: then once more."""
+        key = (server.host, server.port)
+        kept = self._kept.pop(key, None)
+        try:
+            return self._asked(kept or self._connection(server), method, path, body, headers or {})
+        except (http.client.RemoteDisconnected, ConnectionError):
+            if kept is None:
+                raise
+            return self._asked(self._connection(server), method, path, body, headers or {})
+
+    def _connection(self, server: Server) -> http.client.HTTPSConnection:
+        return http.client.HTTPSConnection(server.host, server.port, context=self.context, timeout=WITHIN_S)
+
+    def _asked(
+        self,
+        connection: http.client.HTTPSConnection,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: dict[str, str],
+    ) -> Reply:
+        """Of an answer without an end only the head is read."""
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            endless = answer.headers.get_content_type() in ("text/event-stream", "application/x-ndjson")
+            reply = Reply(answer.status, answer.headers, b"" if endless else answer.read())
+            if endless or answer.will_close:
+                answer.close()
+                connection.close()
+            else:
+                self._kept[connection.host, connection.port] = connection
+        except BaseException:
+            connection.close()
+            raise
+        return reply
+
+    def close(self) -> None:
+        for each in self._kept.values():
+            each.close()
+        self._kept.clear()
+
+
+def callers(rig: Rig, strangers: Drawer) -> dict[str, Caller]:
+    """`strangers`: where those of another authority are made."""
+    folder = rig.data / "volume" / "certificates"
+    rig.ok("certs", "issue", "service", "--password", "x")
+    rig.ok("certs", "issue", "elsewhere", "--host", "192.0.2.1", "--password", "x")
+    ours = Drawer.of(folder)
+    ours.client("worn", now=LONG_AGO)
+    strangers.client("foreign")
+    named = {"service": "service", "wrong name": "elsewhere", "peer": "LPAR2", "expired": "worn"}
+    found = {"none": Caller("none", context(folder))}
+    found |= {who: Caller(who, context(folder, folder, name)) for who, name in named.items()}
+    found["foreign"] = Caller("foreign", context(folder, strangers.folder, "foreign"))
+    return found
+
+
+def context(believed: object, folder: object = None, name: str = "") -> ssl.SSLContext:
+    made = ssl.create_default_context(cafile=f"{believed}/ca.pem")
+    if name:
+        made.load_cert_chain(f"{folder}/{name}.pem", f"{folder}/{name}.key")
+    return made

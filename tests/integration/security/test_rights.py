@@ -1,0 +1,141 @@
+"""Every caller at every endpoint of every process, as the table says. The endpoints are those that the processes
+themselves tell (/application/openapi.json, by their routes), so one without a row fails."""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+from typing import NamedTuple
+
+import pytest
+
+from discovery.operations import DASHBOARD, EUREKA, PEERS, STATIC
+from gateway.operations import CONSOLE, MODEL, ZOWE
+from launcher.operations import LAUNCHER, UP
+from sample.operations import OTHERS
+from shared.application import OPERATIONS
+from tests.integration.launcher_rig import ADDRESS, HOSTS, VIPA_HOST, Rig
+from tests.integration.security.callers import Caller, Reply, Server
+from tests.integration.security.rights import COLUMNS, asked, rows
+
+LPAR = HOSTS["LPAR1"]
+UP_HOST, _, UP_PORT = ADDRESS.rpartition(":")
+
+SERVERS = {
+    "up": Server(UP_HOST, int(UP_PORT)),
+    "launcher": Server(LPAR, 7550),
+    "discovery": Server(LPAR, 7553),
+    "gateway": Server(LPAR, 7554),
+    "caching": Server(LPAR, 7555),
+    "sample": Server(LPAR, 7560),
+}
+GATEWAYS = [*(Server(host, 7554) for host in HOSTS.values()), Server(VIPA_HOST, 7554)]
+TABLES = {
+    "up": UP, "launcher": LAUNCHER, "discovery": (*EUREKA, *STATIC, *DASHBOARD, *PEERS),
+    "gateway": (*MODEL, *ZOWE, *CONSOLE), "caching": (), "sample": OTHERS,
+}  # fmt: skip
+OFF = re.compile("/gateway/api/v1/registry.*")
+"""What is told of and served where it is switched on only."""
+
+REFUSALS = ("TLSV1_ALERT_UNKNOWN_CA", "SSLV3_ALERT_CERTIFICATE_EXPIRED", "TLSV1_ALERT_DECRYPT_ERROR")
+"""The last one: it is named as our authority is, and has signed with another key."""
+CACHE = "/cachingservice/api/v1/"
+
+
+class Endpoint(NamedTuple):
+    method: str
+    path: str
+    described: bool
+
+
+def endpoints(process: str, everybody: dict[str, Caller]) -> list[Endpoint]:
+    document = json.loads(everybody["peer"].ask(SERVERS[process], "GET", "/application/openapi.json").body)
+    return [
+        Endpoint(method.upper(), path, "summary" in described)
+        for path, methods in document["paths"].items()
+        for method, described in methods.items()
+    ]
+
+
+def ask(caller: Caller, process: str, server: Server, endpoint: Endpoint) -> Reply:
+    if not endpoint.path.startswith("/peer/"):
+        return caller.ask(server, endpoint.method, *asked(endpoint.method, endpoint.path, server.url))
+    caller.close()  # peers have connections of their own
+    try:
+        return caller.ask(server, endpoint.method, *asked(endpoint.method, endpoint.path, server.url))
+    finally:
+        caller.close()
+
+
+@pytest.mark.parametrize("process", SERVERS)
+def test_every_endpoint_is_described_and_all_that_is_described_is_there(
+    process: str, sysplex: Rig, everybody: dict[str, Caller]
+) -> None:
+    found = endpoints(process, everybody)
+    assert [each for each in found if not each.described] == []
+    served = {(each.method, each.path) for each in found}
+    told = {(each.method, each.path) for each in (*OPERATIONS, *TABLES[process]) if not OFF.fullmatch(each.path)}
+    assert told - served == set()
+
+
+@pytest.mark.parametrize("process", SERVERS)
+def test_every_endpoint_has_one_row(process: str, sysplex: Rig, everybody: dict[str, Caller]) -> None:
+    table = rows()
+    for endpoint in endpoints(process, everybody):
+        fitting = [row for row in table if row.fits(process, endpoint.method, endpoint.path)]
+        assert len(fitting) == 1, f"{process} {endpoint.method} {endpoint.path}: {len(fitting)} rows of rights.TABLE"
+
+
+def test_every_row_has_an_endpoint(sysplex: Rig, everybody: dict[str, Caller]) -> None:
+    found = [(process, each) for process in SERVERS for each in endpoints(process, everybody)]
+    for row in rows():
+        assert any(row.fits(process, each.method, each.path) for process, each in found), row
+
+
+@pytest.mark.parametrize("who", [*COLUMNS, "wrong name"])
+@pytest.mark.parametrize("process", SERVERS)
+def test_everybody_gets_what_is_his(process: str, who: str, sysplex: Rig, everybody: dict[str, Caller]) -> None:
+    wrong = []
+    for endpoint in endpoints(process, everybody):
+        row = next(each for each in rows() if each.fits(process, endpoint.method, endpoint.path))
+        status = ask(everybody[who], process, SERVERS[process], endpoint).status
+        if status not in row.statuses[column(who)]:
+            wrong.append(f"{who}: {process} {endpoint.method} {endpoint.path}: {status}, expected {row.statuses}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("who", [*COLUMNS, "wrong name"])
+@pytest.mark.parametrize("gateway", GATEWAYS, ids=str)
+def test_through_a_gateway_the_cache_is_as_directly_and_does_not_exist_for_who_has_no_certificate(
+    gateway: Server, who: str, sysplex: Rig, everybody: dict[str, Caller]
+) -> None:
+    for endpoint in endpoints("caching", everybody):
+        if endpoint.path.startswith(CACHE):
+            row = next(each for each in rows() if each.fits("caching", endpoint.method, endpoint.path))
+            reply = ask(everybody[who], "caching", gateway, endpoint)
+            if who == "none":
+                assert (reply.status, b"no service has the id" in reply.body) == (404, True), endpoint
+            else:
+                assert reply.status in row.statuses[column(who)], endpoint
+
+
+@pytest.mark.parametrize("who", ["foreign", "expired"])
+@pytest.mark.parametrize("listener", [*SERVERS.values(), *GATEWAYS], ids=str)
+def test_the_handshake_is_refused(listener: Server, who: str, sysplex: Rig, everybody: dict[str, Caller]) -> None:
+    with pytest.raises((ssl.SSLError, ConnectionError)) as refused:
+        everybody[who].ask(listener, "GET", "/application/live")
+    if isinstance(refused.value, ssl.SSLError):
+        assert refused.value.reason in (
+            "TLSV1_ALERT_UNKNOWN_CA",
+            "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+            "TLSV1_ALERT_DECRYPT_ERROR",
+        )
+
+
+def column(who: str) -> str:
+    return "service" if who == "wrong name" else who
+
+
+def test_all_of_it_has_broken_nothing(sysplex: Rig) -> None:
+    assert all(each["state"] == "ready" for each in sysplex.status()["lpars"])
