@@ -73,8 +73,7 @@ async def run(config: CachingConfig, lifecycle: Lifecycle) -> None:
     assert runner.server is not None
     ways = short_ways(Desk(calls, config.body_bytes), runner.server)
     doorway = Doorway(runner.server, ways, certified=config.tls)
-    loop = asyncio.get_running_loop()
-    servers = [await loop.create_server(doorway, sock=each, ssl=server_tls(config)) for each in listeners]
+    servers = [await net.serve(doorway, each, server_tls(config)) for each in listeners]
     events.emit("caching.started", instance=config.instance, storage=choice.mode)
     try:
         if await opened(storage, lifecycle):

@@ -117,8 +117,7 @@ async def run(config: DiscoveryConfig, lifecycle: Lifecycle) -> None:
     entrance = Entrance(config.sysplex, driver.receive, verifier, traffic, config.body_bytes * BODY_FACTOR)
     ways = {**peers_way(entrance), **short_ways(Desk(api, eureka, config.access), runner.server)}
     doorway = Doorway(runner.server, ways, admits=short_way(config))
-    loop = asyncio.get_running_loop()
-    servers = [await loop.create_server(doorway, sock=each, ssl=server_tls(config)) for each in listeners]
+    servers = [await net.serve(doorway, each, server_tls(config)) for each in listeners]
     gc.collect()
     gc.freeze()
     events.emit("node.started", origin=node.origin, address=config.address, seeds=sorted(node.links))

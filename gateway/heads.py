@@ -15,7 +15,8 @@ X-InstanceId and X-Plexmesh-Lpar, which go on: the next gateway may have to act 
 
 What is dropped: hop-by-hop fields and those Connection names (9110, 7.6.1), every field that only a gateway may say
 (X-Forwarded-*, Forwarded, Via: kept aside, for a proxy that is trusted), X-Certificate-*, by which a gateway vouches
-for a client's certificate, and all spellings of these with "_". Everything else goes on in its order and spelling.
+for a client's certificate, and what others' do so by (Client-Cert: RFC 9440), X-Zowe-Auth-Failure, and all spellings of
+these with "_". Everything else goes on in its order and spelling.
 
 What the framing fields mean together is remembered (`Facts`), like the lines themselves: it depends on nothing else.
 
@@ -47,6 +48,8 @@ FORWARDING = frozenset(
     b"forwarded via x-real-ip x-forwarded-for x-forwarded-proto x-forwarded-host x-forwarded-port "
     b"x-forwarded-prefix".split()
 )
+VOUCHING = frozenset(b"client-cert client-cert-chain x-zowe-auth-failure".split())
+"""Beside X-Certificate-*."""
 SAID_ANEW = frozenset(b"host content-length expect".split())
 """Not copied but said as they were understood."""
 
@@ -58,7 +61,7 @@ ASKS_METHOD, ASKS_HEADERS = b"access-control-request-method", b"access-control-r
 
 MEANINGFUL = frozenset(b"host content-length expect connection transfer-encoding upgrade te".split())
 KINDS = Kinds(
-    dict.fromkeys(HOP_BY_HOP | {b"proxy"}, DROPPED)
+    dict.fromkeys(HOP_BY_HOP | VOUCHING | {b"proxy"}, DROPPED)
     | dict.fromkeys(FORWARDING, ASIDE)
     | dict.fromkeys(MEANINGFUL, FRAMING)
     | {b"x-request-id": REQUEST_ID_FIELD, b"traceparent": TRACE_PARENT, b"tracestate": TRACE_STATE}

@@ -28,7 +28,7 @@ from shared.errors import ConfigError, nearest
 from shared.events import Events
 from shared.guards import FENCING
 from shared.lifecycle import Lifecycle
-from shared.net import listen_on
+from shared.net import listen_on, serve
 from shared.plexfile import Plexfile
 from shared.tls import client_tls, server_tls
 
@@ -81,14 +81,15 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
         "launcher", port=port, host=config.host, lpar=config.lpar, discovery=config.discovery, drain_s=0,
         secure=config.tls, tls=client_tls(config),
     )  # fmt: skip
+    servers: list[asyncio.Server] = []
     try:
         if strays := await orphans.end_strays(component_mark(config)):
             joblog.say("launcher.strays", count=strays)
         supervisor.start()
         lifecycle.on_hangup(reload_if_it_can_be)
         await runner.setup()
-        for each in listeners:
-            await web.SockSite(runner, each, ssl_context=server_tls(config)).start()
+        assert runner.server is not None
+        servers += [await serve(runner.server, each, server_tls(config)) for each in listeners]
         await service.start()
         await lifecycle.stopped()
     finally:
@@ -97,6 +98,8 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
         leaving = asyncio.create_task(service.stop())  # while discovery still answers
         await supervisor.stop()
         await leaving
+        for each in servers:
+            each.close()
         await runner.cleanup()
         if ending.ordered:
             joblog.say("launcher.ended")

@@ -36,7 +36,7 @@ from shared.config import ServiceConfig
 from shared.errors import ConfigError, PlexmeshError
 from shared.events import Events
 from shared.lifecycle import Lifecycle
-from shared.net import listen
+from shared.net import listen, serve
 from shared.plexfile import COMPONENTS
 
 READY_WITHIN_S = 60.0
@@ -69,12 +69,14 @@ async def main(lifecycle: Lifecycle, plan: Plan, screen: Screen) -> None:
         adoption = Adoption(plan, sysplex, make, journal, lifecycle)
         drills = Drills(plan.file.path, plan.data, journal, lifecycle)
         runner = _runner(plan, sysplex, adoption, drills, events, lifecycle)
+        servers: list[asyncio.Server] = []
         try:
             orphans.adopt()
             sysplex.begin(lifecycle)
             lifecycle.on_hangup(functools.partial(lifecycle.spawn, "reload", adoption.adopt_if_it_can_be))
             await runner.setup()
-            await web.SockSite(runner, sock, ssl_context=secured.server if secured else None).start()
+            assert runner.server is not None
+            servers.append(await serve(runner.server, sock, secured.server if secured else None))
             await _come_up(lifecycle, sysplex, screen, began)
             await lifecycle.stopped()
         finally:
@@ -83,6 +85,8 @@ async def main(lifecycle: Lifecycle, plan: Plan, screen: Screen) -> None:
             await drills.end()
             await sysplex.stop()
             await orphans.end("")
+            for each in servers:
+                each.close()
             await runner.cleanup()
 
 

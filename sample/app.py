@@ -30,8 +30,8 @@ async def run(config: SampleConfig, lifecycle: Lifecycle) -> None:
     app.add_routes(SampleApi(config).routes())
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
-    for each in listeners:
-        await web.SockSite(runner, each, ssl_context=server_tls(config)).start()
+    assert runner.server is not None
+    servers = [await net.serve(runner.server, each, server_tls(config)) for each in listeners]
     events.emit("sample.started", instance=config.instance)
     service = plexmesh.Service(
         "sample",
@@ -53,4 +53,6 @@ async def run(config: SampleConfig, lifecycle: Lifecycle) -> None:
         await lifecycle.stopped()
         events.emit("sample.leaving", instance=config.instance)
     events.close()
+    for each in servers:
+        each.close()
     await runner.cleanup()

@@ -10,11 +10,13 @@ Closing a listening socket resets every connection that waits in its queue, so h
 from __future__ import annotations
 
 import array
+import asyncio
 import contextlib
 import errno
 import socket
+import ssl
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import aiohttp
 from aiohttp.connector import AddrInfoType
@@ -26,6 +28,9 @@ from shared.wire import authority
 
 IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; Python names it from 3.12 on
 BACKLOG = 1024
+HANDSHAKE_S = 5.0
+"""Of TLS, for those who connect. Too short: callers over slow links are lost; too long: who says nothing holds a
+descriptor so much longer."""
 
 SO_ATTACH_FILTER = 26  # linux/socket.h; Python does not name it
 NO_SYN = ((0x30, 0, 0, 13), (0x54, 0, 0, 0x12), (0x15, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
@@ -63,6 +68,15 @@ def listen(host: str, port: int, *, reuse_port: bool = False, only_ipv6: bool = 
         sock.close()
         raise _listen_error(host, port, error) from error
     return sock
+
+
+async def serve(
+    factory: Callable[[], asyncio.BaseProtocol], sock: socket.socket, tls: ssl.SSLContext | None
+) -> asyncio.Server:
+    """Who connects and says nothing is sent away after `HANDSHAKE_S`, not after the loop's own minute."""
+    return await asyncio.get_running_loop().create_server(
+        factory, sock=sock, ssl=tls, ssl_handshake_timeout=HANDSHAKE_S if tls else None, backlog=BACKLOG
+    )
 
 
 def refuse_handshakes(sock: socket.socket) -> None:
