@@ -11,10 +11,8 @@ from aiohttp_sse import sse_response
 
 from sample import openapi
 from sample.config import SampleConfig
-from shared import simulated
-from shared.access import WHY
-from shared.errors import BadInput, Forbidden
-from shared.tls import peer
+from shared import access, simulated
+from shared.errors import BadInput
 
 MAX_SLOW_S = 30.0
 MAX_LINES = 10_000
@@ -57,9 +55,9 @@ class SampleApi:
 
     async def delay(self, request: web.Request) -> web.Response:
         """From now on hello and echo answer so many seconds late; no route of the gateway's leads here. With TLS
-        it is for holders of a certificate."""
-        if request.secure and not peer(request.transport):
-            raise Forbidden(WHY)
+        it is an order, and for operators."""
+        if self._config.tls:
+            access.require(access.who(request.transport, self._config.access), "operator")
         try:
             delay = msgspec.json.decode(await request.read(), type=Delay)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

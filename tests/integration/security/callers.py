@@ -97,10 +97,11 @@ def callers(rig: Rig, strangers: Drawer) -> dict[str, Caller]:
     folder = rig.data / "volume" / "certificates"
     rig.ok("certs", "issue", "service", "--password", "x")
     rig.ok("certs", "issue", "elsewhere", "--host", "192.0.2.1", "--password", "x")
+    rig.ok("certs", "issue", "boss", "--operator", "--password", "x")
     ours = Drawer.of(folder)
     ours.client("worn", now=LONG_AGO)
     strangers.client("foreign")
-    named = {"service": "service", "wrong name": "elsewhere", "peer": "LPAR2", "expired": "worn"}
+    named = {"service": "service", "wrong name": "elsewhere", "operator": "boss", "peer": "LPAR2", "expired": "worn"}
     found = {"none": Caller("none", context(folder))}
     found |= {who: Caller(who, context(folder, folder, name)) for who, name in named.items()}
     found["foreign"] = Caller("foreign", context(folder, strangers.folder, "foreign"))
