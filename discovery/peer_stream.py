@@ -45,6 +45,7 @@ class PeerStream(Stream):
         self._body_bytes = 0
         self._refused = 0
         self._whole = False
+        self._last = False
 
     # --- asyncio's callbacks
 
@@ -84,6 +85,7 @@ class PeerStream(Stream):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        self._last = not self._parser.should_keep_alive()  # the parser forgets it with the body
         if self._parser.get_method() != b"POST" or not self._path.startswith(PATH.encode()):
             self._refused = self._refused or 421
         elif self._body_bytes > self._entrance.body_limit(self._mac):
@@ -102,10 +104,10 @@ class PeerStream(Stream):
         if self.unsent():
             self._transport.abort()  # it asks on without taking the last answer
             return
-        path, mac, body = self._path.decode("latin-1"), self._mac, b"".join(self._body)
+        path, mac, body, last = self._path.decode("latin-1"), self._mac, b"".join(self._body), self._last
         self._begin()
         self._write(self._entrance.answer(path, mac, body))
-        if not self._parser.should_keep_alive():
+        if last:
             self.end()
 
     def _write(self, outcome: Outcome) -> None:

@@ -344,6 +344,14 @@ async def test_bytes_that_do_not_belong_here(listener: Listener, said: bytes, ex
     assert listener.said == []
 
 
+async def test_a_stream_ends_with_the_request_that_asks_for_that(listener: Listener) -> None:
+    reader, writer = await asyncio.open_connection(LPAR2, PORT)
+    writer.write(request(b"", "Connection: close"))
+    async with asyncio.timeout(5):
+        assert status(await reader.read()) == [403]
+    writer.close()
+
+
 async def test_a_stream_of_peers_carries_nothing_else(listener: Listener) -> None:
     reader, writer = await asyncio.open_connection(LPAR2, PORT)
     writer.write(request(b""))

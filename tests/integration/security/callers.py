@@ -11,15 +11,20 @@ expired     of ours, and past: the handshake fails
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import socket
 import ssl
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from tests.certificates import LONG_AGO, Drawer
-from tests.integration.launcher_rig import Rig
+from tests.integration.launcher_rig import ADDRESS, HOSTS, VIPA_HOST, Rig
 
 WITHIN_S = 15
+
+LPAR = HOSTS["LPAR1"]
+UP_HOST, _, UP_PORT = ADDRESS.rpartition(":")
 
 
 class Reply(NamedTuple):
@@ -30,7 +35,7 @@ class Reply(NamedTuple):
 
 @dataclass
 class Server:
-    """A listener; `prefix`: what its paths are below, through a gateway."""
+    """A listener."""
 
     host: str
     port: int
@@ -38,6 +43,17 @@ class Server:
     @property
     def url(self) -> str:
         return f"https://{self.host}:{self.port}"
+
+
+SERVERS = {
+    "up": Server(UP_HOST, int(UP_PORT)),
+    "launcher": Server(LPAR, 7550),
+    "discovery": Server(LPAR, 7553),
+    "gateway": Server(LPAR, 7554),
+    "caching": Server(LPAR, 7555),
+    "sample": Server(LPAR, 7560),
+}
+GATEWAYS = [*(Server(host, 7554) for host in HOSTS.values()), Server(VIPA_HOST, 7554)]
 
 
 class Caller:
@@ -85,6 +101,19 @@ class Caller:
             connection.close()
             raise
         return reply
+
+    def say(self, server: Server, data: bytes) -> bytes:
+        """On a connection of its own, to its end: what is said asks for that."""
+        with (
+            socket.create_connection((server.host, server.port), timeout=WITHIN_S) as plain,
+            self.context.wrap_socket(plain, server_hostname=server.host) as sock,
+        ):
+            sock.sendall(data)
+            found = b""
+            with contextlib.suppress(ssl.SSLEOFError, ConnectionResetError):
+                while got := sock.recv(65_536):
+                    found += got
+            return found
 
     def close(self) -> None:
         for each in self._kept.values():

@@ -15,22 +15,10 @@ from gateway.operations import CONSOLE, MODEL, ZOWE
 from launcher.operations import LAUNCHER, UP
 from sample.operations import OTHERS
 from shared.application import OPERATIONS
-from tests.integration.launcher_rig import ADDRESS, HOSTS, VIPA_HOST, Rig
-from tests.integration.security.callers import Caller, Reply, Server
+from tests.integration.launcher_rig import Rig
+from tests.integration.security.callers import GATEWAYS, SERVERS, Caller, Reply, Server
 from tests.integration.security.rights import COLUMNS, asked, rows
 
-LPAR = HOSTS["LPAR1"]
-UP_HOST, _, UP_PORT = ADDRESS.rpartition(":")
-
-SERVERS = {
-    "up": Server(UP_HOST, int(UP_PORT)),
-    "launcher": Server(LPAR, 7550),
-    "discovery": Server(LPAR, 7553),
-    "gateway": Server(LPAR, 7554),
-    "caching": Server(LPAR, 7555),
-    "sample": Server(LPAR, 7560),
-}
-GATEWAYS = [*(Server(host, 7554) for host in HOSTS.values()), Server(VIPA_HOST, 7554)]
 TABLES = {
     "up": UP, "launcher": LAUNCHER, "discovery": (*EUREKA, *STATIC, *DASHBOARD, *PEERS),
     "gateway": (*MODEL, *ZOWE, *CONSOLE), "caching": (), "sample": OTHERS,
