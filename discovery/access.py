@@ -12,10 +12,11 @@ import asyncio
 
 from aiohttp.typedefs import Middleware
 
+from discovery.rights import Caller
 from shared import access
 from shared.config import ServiceConfig
 from shared.doorway import Admits
-from shared.identity import Role
+from shared.identity import Access, Role
 
 EUREKA = ("/eureka", "/v2")
 PEER = "/peer/"
@@ -31,6 +32,12 @@ def certified(config: ServiceConfig) -> Middleware:
         silent=lambda path: path.startswith(EUREKA),
         wanted=lambda path: "peer" if path.startswith(PEER) else "service",
     )
+
+
+def caller_of(transport: asyncio.BaseTransport | None, known: Access) -> Caller:
+    """Who is at the other end of that connection."""
+    peer = transport.get_extra_info("peername") if transport is not None else None
+    return Caller(access.who(transport, known), str(peer[0]) if peer else "")
 
 
 def guarded(path: str) -> bool:
