@@ -314,7 +314,8 @@ def _parser(cls: type[C], service: str) -> argparse.ArgumentParser:
         "--show-config", action="store_true", help="print the settings as JSON, each with where it comes from, and end"
     )
     for field in dataclasses.fields(cls):
-        default = None if field.default is dataclasses.MISSING else field.default
+        plain = field.default is not dataclasses.MISSING and not isinstance(field.default, Access)
+        default = field.default if plain else None
         parser.add_argument(
             f"--{field.name.replace('_', '-')}",
             dest=field.name,

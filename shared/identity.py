@@ -73,10 +73,6 @@ class Access:
     sysplex: str = "PLEX1"
     """Whose authority is the own one."""
 
-    def __bool__(self) -> bool:
-        """Whether the configuration says anything."""
-        return self != Access(own=self.own, sysplex=self.sysplex)
-
 
 @dataclass(frozen=True)
 class Identity:

@@ -17,7 +17,7 @@ from tests.certificates import Drawer, a_drawer
 from tests.integration.discovery_rig import LPAR1, LPAR2, PORT, DiscoveryNode, running
 from tests.integration.launcher_rig import poll
 
-LISTED = {"services": {"CN=orders,OU=plexmesh client,O=PLEX1": ["orders"]}, "hosts": ["*.example.org"]}
+LISTED = {"services": {"CN=orders,OU=plexmesh client,O=PLEX7": ["orders"]}, "hosts": ["*.example.org"]}
 FORBIDDEN_HOST = "169.254.169.254"
 WAYS = pytest.mark.parametrize("way", ["short", "aiohttp"])
 
@@ -31,7 +31,7 @@ class Got(NamedTuple):
 
 class SecureNode(DiscoveryNode):
     def __init__(self, drawer: Drawer, lpar: str, host: str, **access: object) -> None:
-        super().__init__(drawer.folder.parent.parent, lpar, host)
+        super().__init__(drawer.folder.parent.parent, lpar, host, sysplex="PLEX7")
         self.drawer = drawer
         drawer.lpar(lpar, host, "localhost")
         self.url = f"https://{host}:{PORT}"
@@ -87,7 +87,7 @@ class Mesh(NamedTuple):
 
 @pytest.fixture(scope="module")
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
-    drawer = a_drawer(tmp_path_factory.mktemp("data") / "volume" / "certificates")
+    drawer = a_drawer(tmp_path_factory.mktemp("data") / "volume" / "certificates", "PLEX7")
     for name in ("orders", "billing"):
         drawer.client(name)
     drawer.client("placed", "placed.test", "192.0.2.5")
@@ -183,7 +183,7 @@ def test_what_one_certificate_has_registered_another_service_does_not_change_at_
     for method, rest in (("DELETE", ""), ("PUT", "/status?value=DOWN"), ("PUT", "/metadata?a=b")):
         got = open.ask("billing", method, f"{path}{rest}")
         assert (got.status, got.why.partition(" has ")[0]) == (
-            403, "instance 'orders/kept': 'CN=orders, OU=plexmesh client, O=PLEX1'",
+            403, "instance 'orders/kept': 'CN=orders, OU=plexmesh client, O=PLEX7'",
         )  # fmt: skip
     assert open.ask("billing", "POST", "/eureka/apps/ORDERS", as_json("ORDERS", "kept", host="localhost")).status == 403
     stolen = {"service": "orders", "instance": "kept", "host": "localhost", "port": 9}
