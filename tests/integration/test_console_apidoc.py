@@ -15,6 +15,7 @@ from gateway.config import GatewayConfig
 from gateway.console import apidoc
 from gateway.console.apidoc import Apidocs
 from gateway.console.leases import Leases
+from gateway.console.operators import Operators
 from gateway.console.statuses import Statuses
 from gateway.console.swagger import SwaggerUi
 from gateway.snapshot import Snapshot
@@ -26,6 +27,11 @@ from tests.unit.test_gateway_snapshot import folded
 HOST = f"127.0.111.{os.getpid() % 250 + 1}"
 JSON = '{"openapi": "3.1.0", "info": {"title": "Orders", "version": "1"}, "paths": {"/items": {"get": {}}}}'
 YAML = "swagger: '2.0'\ninfo: {title: Orders, version: '1'}\npaths: {/items: {get: {}}}\n"
+
+
+def a_desk(nodes: tuple[str, ...]) -> Statuses:
+    config = GatewayConfig(host=HOST, discovery=nodes)
+    return Statuses(config, Operators(config))
 
 
 def served(*routes: web.RouteDef) -> TestServer:
@@ -242,7 +248,7 @@ async def ordered(session: ClientSession, server: TestServer, path: str, body: o
 async def test_an_instance_goes_out_of_service_and_comes_back(
     session: ClientSession, node: Node, nodes: tuple[str, ...]
 ) -> None:
-    async with served(*Statuses(GatewayConfig(host=HOST, discovery=nodes)).routes()) as server:
+    async with served(*a_desk(nodes).routes()) as server:
         out, up = {"status": "OUT_OF_SERVICE"}, {"status": "UP"}
         assert await ordered(session, server, "orders/h:orders:9000", out) == (200, out)
         assert await ordered(session, server, "orders/a%2Fb", up) == (200, up)
@@ -253,7 +259,7 @@ async def test_an_instance_goes_out_of_service_and_comes_back(
 
 
 async def test_what_is_no_order_changes_nothing(session: ClientSession, node: Node, nodes: tuple[str, ...]) -> None:
-    async with served(*Statuses(GatewayConfig(host=HOST, discovery=nodes)).routes()) as server:
+    async with served(*a_desk(nodes).routes()) as server:
         out = {"status": "OUT_OF_SERVICE"}
         for path, body, more, status, why in (
             ("orders/i1", out, {"Origin": "http://evil.example.test"}, 403, "Origin: "),
@@ -271,7 +277,7 @@ async def test_what_is_no_order_changes_nothing(session: ClientSession, node: No
 
 
 async def test_no_node_takes_it(session: ClientSession) -> None:
-    async with served(*Statuses(GatewayConfig(host=HOST, discovery=(f"http://{HOST}:1",))).routes()) as server:
+    async with served(*a_desk((f"http://{HOST}:1",)).routes()) as server:
         status, said = await ordered(session, server, "orders/i1", {"status": "UP"})
         assert (status, said["detail"]) == (503, f"no discovery node takes the order: http://{HOST}:1 does not answer")
 
