@@ -1,9 +1,10 @@
 """Who may say what of whom, where callers have shown a certificate (`shared.identity`).
 
     peer        anything, and what Eureka servers tell one another
-    operator    anything of services that are no part of the mesh
+    operator    anything of services that are no part of the mesh (`shared.plexfile.RESERVED`)
     service     the same; where `plexmesh.access.services` is given, of those ids alone that it has for his name;
-                and an instance that another one's certificate has registered is not for him to change
+                and an instance that another one's certificate has registered is not for him to change. A gateway of
+                another domain has `gateway` in that list; no other part of the mesh can be in it
 
 A service id is the one that is stored: a prefix that is replaced is replaced before. In plain nobody is known, and
 everybody may say all of it. Which hosts may be named (`discovery.hosts`) is looked at where there are certificates, or
@@ -27,6 +28,9 @@ from shared.plexfile import RESERVED
 
 NOT_ALLOWED = "expected a host of plexmesh.access.hosts, one in the caller's certificate, or the address it calls from"
 
+
+GATEWAY = "gateway"
+"""Of other domains, which register here as well."""
 
 MAX_SHOWN = 200
 
@@ -71,11 +75,10 @@ class Rights:
         service = key.partition("/")[0]
         if not self._tls or _is(caller, "peer"):
             return
-        if service in RESERVED:
+        listed = self._services is not None and service in self._services.get(caller.name, ())
+        if service in RESERVED and not (listed and service == GATEWAY):
             raise Forbidden(f"service {service!r}: it is a part of the mesh, which LPARs alone register{_as(caller)}")
-        if self._services is None or _is(caller, "operator"):
-            return
-        if service not in self._services.get(caller.name, ()):
+        if not listed and self._services is not None and not _is(caller, "operator"):
             raise Forbidden(f"service {service!r}: plexmesh.access.services does not have it{_as(caller)}")
 
     def change(self, caller: Caller, key: str, held: Registration | None) -> None:

@@ -11,7 +11,7 @@ from shared.errors import Forbidden
 from shared.identity import Access, Identity, Role
 
 GIVEN = Registration(app="ORDERS", instance="i", host="127.0.0.1", ip="127.0.0.1")
-LISTED = Access(services={"CN=orders": frozenset({"orders", "gateway"})})
+LISTED = Access(services={"CN=orders": frozenset({"orders", "launcher"}), "CN=far": frozenset({"gateway"})})
 
 
 def caller(name: str, role: Role = "service", *places: str, address: str = "192.0.2.1") -> Caller:
@@ -42,6 +42,13 @@ def test_no_service_is_a_part_of_the_mesh_whatever_the_configuration_says() -> N
     for rights in (Rights(Access(), tls=True), Rights(LISTED, tls=True)):
         for service in ("gateway", "discovery", "cachingservice", "launcher", "application"):
             assert [may(rights, each, f"{service}/x") for each in (ORDERS, ANNA, LPAR1)] == [False, False, True]
+
+
+def test_a_gateway_of_another_domain_is_one_if_the_configuration_says_so() -> None:
+    far = caller("far")
+    assert may(Rights(LISTED, tls=True), far, "gateway/x")
+    assert not may(Rights(LISTED, tls=True), far, "far/x")
+    assert not may(Rights(Access(), tls=True), far, "gateway/x")
 
 
 def test_without_a_list_a_service_may_register_the_rest() -> None:
