@@ -1,14 +1,14 @@
 """Who may say what of whom, where callers have shown a certificate (`shared.identity`).
 
     peer        anything, and what Eureka servers tell one another
-    operator    anything of services that are no part of the mesh (`shared.plexfile.RESERVED`)
+    operator    anything of services that are no part of the mesh (`shared.plexfile.RESERVED`); any status
     service     the same; where `plexmesh.access.services` is given, of those ids alone that it has for his name;
                 and an instance that another one's certificate has registered is not for him to change. A gateway of
                 another domain has `gateway` in that list; no other part of the mesh can be in it
 
-A service id is the one that is stored: a prefix that is replaced is replaced before. In plain nobody is known, and
-everybody may say all of it. Which hosts may be named (`discovery.hosts`) is looked at where there are certificates, or
-hosts in the configuration.
+Virtual addresses, by which Eureka's clients find instances, are held to the same. A service id is the one that is
+stored: a prefix that is replaced is replaced before. In plain nobody is known, and everybody may say all of it. Which
+hosts may be named (`discovery.hosts`) is looked at where there are certificates, or hosts in the configuration.
 
 A renewal is held to the service id only: it changes nothing, and it is said more often than all else together.
 """
@@ -49,6 +49,10 @@ class Caller(NamedTuple):
     def name(self) -> str:
         """Distinguished, or empty."""
         return self.identity.distinguished_name if self.identity is not None else ""
+
+    @property
+    def operates(self) -> bool:
+        return self.identity is not None and self.identity.operates
 
     @property
     def near(self) -> frozenset[str]:
@@ -96,6 +100,8 @@ class Rights:
         Raises Forbidden, NotAllowedHost."""
         try:
             self.change(caller, given.key, held)
+            for name in _virtual(given):
+                self.speak(caller, name)
         except Forbidden as error:
             raise Forbidden(f"{where}: {error}" if where else str(error)) from None
         self._check(caller, named_in(given), fields, where)
@@ -123,6 +129,12 @@ class Rights:
             name = fields.get(field, field)
             place = f"{where}.{name}" if where else name
             raise NotAllowedHost(f"{place}: {text[:MAX_SHOWN]!r}, {NOT_ALLOWED}")
+
+
+def _virtual(given: Registration) -> set[str]:
+    """Other names by which clients of Eureka find it."""
+    names = {each.strip().lower() for each in f"{given.vip},{given.secure_vip}".split(",")}
+    return names - {"", given.service}
 
 
 def _is(caller: Caller, role: str) -> bool:

@@ -71,7 +71,7 @@ class Registry:
             url = f"{self.urls[index]}/eureka{path}"
             try:
                 async with self._session.request(method, url, **how) as answer:
-                    text = await answer.text()
+                    text = await answer.text() or answer.headers.get("X-Plexmesh-Why", "")
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 reasons.append(f"{self.urls[index]}: {error or type(error).__name__}")
                 continue

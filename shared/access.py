@@ -22,6 +22,9 @@ from shared.config import ServiceConfig
 from shared.errors import Forbidden
 from shared.identity import Access, Identity, Role, identity
 
+WHY = "X-Plexmesh-Why"
+"""Of a 403 without a body."""
+
 HOW: dict[Role, str] = {
     "service": "this is for holders of a certificate of this sysplex (plexmesh certs issue NAME)",
     "operator": "this is for operators of this sysplex (plexmesh certs issue NAME --operator)",
@@ -48,6 +51,11 @@ def require(found: Identity | None, wanted: Role) -> None:
         raise Forbidden(why)
 
 
+def in_one_line(text: str) -> str:
+    """For a header: no value ends it."""
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in text)
+
+
 def certified(
     config: ServiceConfig,
     guarded: Callable[[str], bool],
@@ -66,7 +74,7 @@ def certified(
         if not why:
             return await handler(request)
         if silent(path):
-            return web.Response(status=403)
+            return web.Response(status=403, headers={WHY: in_one_line(why)})
         raise Forbidden(why)
 
     return let_in

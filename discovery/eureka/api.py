@@ -51,14 +51,13 @@ from discovery.remarks import Remarks
 from discovery.rights import NotAllowedHost, Rights
 from discovery.stale import STALE
 from discovery.zowe.onboarding import Onboarding
+from shared.access import WHY, in_one_line
 from shared.answer import Answer, response
 from shared.errors import BadInput, Forbidden, NotFound, PlexmeshError
 
 log = logging.getLogger("plexmesh.discovery.eureka")
 
 OWNER_HEADER = "X-Plexmesh-Owner"
-WHY_HEADER = "X-Plexmesh-Why"
-"""Of a 403, whose body is empty, as clients expect."""
 FIELDS = {
     "host": "hostName", "ip": "ipAddr", "home_page_url": "homePageUrl", "status_page_url": "statusPageUrl",
     "health_check_url": "healthCheckUrl", "secure_health_check_url": "secureHealthCheckUrl",
@@ -127,7 +126,7 @@ class EurekaApi:
         return response(given if isinstance(given, Answer) else await given)
 
     def answer(self, call: Call, body: bytes) -> Given:
-        """Errors in Eureka's form: a 404 is empty, all else is a line of text."""
+        """Errors in Eureka's form: 403 and 404 are empty, all else is a line of text."""
         try:
             given = self._operation(call, body)
         except PlexmeshError as error:
@@ -231,7 +230,7 @@ class EurekaApi:
     def override(self, call: Call, app: str, instance: str) -> Answer:
         key, now = self._key(app, instance), clock.now()
         status = _status(call)
-        self._permit(call, key)
+        self._permit(call, key, order=True)
         self._registry.override(key, status, _dirty_ms(call), now)
         self._heard(call, "StatusUpdate", key, now, status)
         self._driver.perform()
@@ -240,7 +239,7 @@ class EurekaApi:
     def clear_override(self, call: Call, app: str, instance: str) -> Answer:
         key, now = self._key(app, instance), clock.now()
         status = _status(call) if call.query.get("value") else ""
-        self._permit(call, key)
+        self._permit(call, key, order=True)
         self._registry.clear_override(key, now)
         self._heard(call, "DeleteStatusOverride", key, now, status)
         self._driver.perform()
@@ -343,11 +342,11 @@ class EurekaApi:
         held = self._node.view.get(key)
         return unpack(held[1].body) if held is not None else None
 
-    def _permit(self, call: Call, key: str) -> None:
-        """To change that instance, or to end it. Raises Forbidden."""
+    def _permit(self, call: Call, key: str, *, order: bool = False) -> None:
+        """To change that instance, or to end it; `order`: as an operator may. Raises Forbidden."""
         if call.manner.replicated:
             self._rights.replicate(call.caller)
-        else:
+        elif not (order and call.caller.operates):
             self._rights.change(call.caller, key, self._held(key))
 
     def _refused(self, call: Call, error: PlexmeshError) -> Answer:
@@ -386,15 +385,10 @@ def _refusal(call: Call, error: PlexmeshError) -> Answer:
         case Unparsable():
             return Answer(400, element("error", {"message": str(error)}), call.dialect.media)
         case Forbidden():
-            return Answer(403, b"", "", {WHY_HEADER: _printable(str(error))})
+            return Answer(403, b"", "", {WHY: in_one_line(str(error))})
         case NotAllowed():
             return Answer(405, str(error).encode(), TEXT, {"Allow": error.allowed})
     return Answer(error.status, str(error).encode(), TEXT)
-
-
-def _printable(text: str) -> str:
-    """No value ends its line."""
-    return "".join(letter if " " <= letter <= "~" else "?" for letter in text)
 
 
 def _fields(call: Call) -> dict[str, object]:

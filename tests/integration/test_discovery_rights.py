@@ -195,6 +195,16 @@ def test_what_one_certificate_has_registered_another_service_does_not_change_at_
 
 
 @WAYS
+def test_an_operator_takes_any_instance_out_of_service(mesh: Mesh, way: str) -> None:
+    ids = json.loads(mesh.open.ask("LPAR1", "GET", "/v1/instances?service=discovery").body)["instances"]
+    path = f"/eureka/apps/DISCOVERY/{ids[0]['instance']}/status"
+    for name, status in (("orders", 403), ("anna", 200)):
+        assert mesh.open.ask(name, "PUT", f"{path}?value=OUT_OF_SERVICE", way=way).status == status
+        assert mesh.open.ask(name, "DELETE", path, way=way).status == status
+    assert mesh.open.ask("anna", "DELETE", path.removesuffix("/status"), way=way).status == 403
+
+
+@WAYS
 @pytest.mark.parametrize("form", [as_json, as_xml])
 def test_nobody_names_a_forbidden_host(mesh: Mesh, way: str, form: Any) -> None:
     for host in (FORBIDDEN_HOST, "evil.test"):
@@ -259,5 +269,6 @@ def test_a_refusal_is_said_once_in_the_log(mesh: Mesh) -> None:
 
 def test_without_a_certificate_there_is_no_registry(mesh: Mesh) -> None:
     for path in ("/eureka/apps", "/v2/apps", "/eureka/v2/apps/ORDERS"):
-        assert mesh.open.ask("", "GET", path) == Got(403, b"", "", "aiohttp")
+        got = mesh.open.ask("", "GET", path)
+        assert (got.status, got.body, "certs issue" in got.why, got.way) == (403, b"", True, "aiohttp")
     assert mesh.open.ask("", "POST", "/v1/instances", b"{}").status == 403

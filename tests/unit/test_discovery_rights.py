@@ -70,6 +70,18 @@ def test_a_list_that_is_empty_has_nobody() -> None:
     assert not may(Rights(Access(services={}), tls=True), ORDERS, "orders/i")
 
 
+def test_virtual_addresses_are_names_too() -> None:
+    named = msgspec.structs.replace(GIVEN, vip="orders", secure_vip="Orders, stock")
+    Rights(Access(), tls=True).register(ORDERS, named, None, {})
+    for rights, given in (
+        (Rights(LISTED, tls=True), named),
+        (Rights(Access(), tls=True), msgspec.structs.replace(GIVEN, vip="GATEWAY")),
+    ):
+        with pytest.raises(Forbidden):
+            rights.register(ORDERS, given, None, {})
+    Rights(LISTED, tls=True).register(ORDERS, msgspec.structs.replace(GIVEN, vip="orders"), None, {})
+
+
 def test_whose_an_instance_is() -> None:
     rights = Rights(Access(), tls=True)
     held = rights.register(ORDERS, GIVEN, None, {})
