@@ -57,6 +57,7 @@ CONSOLE = (
     Operation("GET", "/console/swagger/{version}/{name}", "Swagger UI, of one version", {200: ANY}),
     Operation("GET", "/console/v1/told", "What this gateway tells others' consoles"),
     Operation("GET", "/console/v1/stream", "What the console shows, as it happens", {200: EVENTS}),
+    Operation("GET", "/console/v1/me", "Who is at it, and whether he may give orders"),
     Operation("GET", "/console/v1/apidoc/{service}/{n}", "A service's OpenAPI document, through this gateway"),
     Operation("GET", "/console/v1/instances/{service}/{instance}/lease", "How long ago its lease was renewed"),
     Operation("POST", "/console/v1/instances/{service}/{instance}/status", "Out of service, and back", body=dict),

@@ -17,7 +17,7 @@ from sample.operations import OTHERS
 from shared.application import OPERATIONS
 from tests.integration.launcher_rig import Rig
 from tests.integration.security.callers import GATEWAYS, SERVERS, Caller, Reply, Server
-from tests.integration.security.rights import COLUMNS, asked, rows
+from tests.integration.security.rights import COLUMNS, Row, asked, rows
 
 TABLES = {
     "up": UP, "launcher": LAUNCHER, "discovery": (*EUREKA, *STATIC, *DASHBOARD, *PEERS),
@@ -46,6 +46,14 @@ def endpoints(process: str, everybody: dict[str, Caller]) -> list[Endpoint]:
     ]
 
 
+def row_of(process: str, endpoint: Endpoint) -> Row:
+    found = [row for row in rows() if row.fits(process, endpoint.method, endpoint.path)]
+    assert len(found) == 1, (
+        f"{process} {endpoint.method} {endpoint.path}: {len(found)} rows of rights.TABLE, expected one"
+    )
+    return found[0]
+
+
 def ask(caller: Caller, process: str, server: Server, endpoint: Endpoint) -> Reply:
     if not endpoint.path.startswith("/peer/"):
         return caller.ask(server, endpoint.method, *asked(endpoint.method, endpoint.path, server.url))
@@ -69,10 +77,8 @@ def test_every_endpoint_is_described_and_all_that_is_described_is_there(
 
 @pytest.mark.parametrize("process", SERVERS)
 def test_every_endpoint_has_one_row(process: str, sysplex: Rig, everybody: dict[str, Caller]) -> None:
-    table = rows()
     for endpoint in endpoints(process, everybody):
-        fitting = [row for row in table if row.fits(process, endpoint.method, endpoint.path)]
-        assert len(fitting) == 1, f"{process} {endpoint.method} {endpoint.path}: {len(fitting)} rows of rights.TABLE"
+        row_of(process, endpoint)
 
 
 def test_every_row_has_an_endpoint(sysplex: Rig, everybody: dict[str, Caller]) -> None:
@@ -86,11 +92,11 @@ def test_every_row_has_an_endpoint(sysplex: Rig, everybody: dict[str, Caller]) -
 def test_everybody_gets_what_is_his(process: str, who: str, sysplex: Rig, everybody: dict[str, Caller]) -> None:
     wrong = []
     for endpoint in endpoints(process, everybody):
-        row = next(each for each in rows() if each.fits(process, endpoint.method, endpoint.path))
+        expected = row_of(process, endpoint).statuses[column(who)]
         status = ask(everybody[who], process, SERVERS[process], endpoint).status
-        if status not in row.statuses[column(who)]:
-            wrong.append(f"{who}: {process} {endpoint.method} {endpoint.path}: {status}, expected {row.statuses}")
-    assert wrong == []
+        if status not in expected:
+            wrong.append(f"{who}: {process} {endpoint.method} {endpoint.path}: {status}, expected {set(expected)}")
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize("who", [*COLUMNS, "wrong name"])
@@ -100,7 +106,7 @@ def test_through_a_gateway_the_cache_is_as_directly_and_does_not_exist_for_who_h
 ) -> None:
     for endpoint in endpoints("caching", everybody):
         if endpoint.path.startswith(CACHE):
-            row = next(each for each in rows() if each.fits("caching", endpoint.method, endpoint.path))
+            row = row_of("caching", endpoint)
             reply = ask(everybody[who], "caching", gateway, endpoint)
             if who == "none":
                 assert (reply.status, b"no service has the id" in reply.body) == (404, True), endpoint
