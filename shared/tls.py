@@ -7,8 +7,8 @@
 `verify` is Zowe's `verifyCertificates`: STRICT; NONSTRICT, names are not checked; DISABLED, nothing is.
 
 Files that are exchanged are noticed at a handshake, some seconds later: it and those after it use the new ones, and
-connections that are open stay. A pair that does not fit, or cannot be read, changes nothing, and is told in the log
-once.
+believe whom the new ones name, nobody else; connections that are open stay. A pair that does not fit, or cannot be
+read, changes nothing, and is told in the log once.
 
 TLS 1.2 and 1.3 with Mozilla's intermediate ciphers, HTTP/1.1 by ALPN, tickets for resumption.
 
@@ -19,21 +19,17 @@ Not here: making certificates (`plexmesh certs`), what a certificate may do.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
-import logging
 import ssl
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.config import ServiceConfig, Verify
 from shared.errors import ConfigError
 from shared.identity import common_name
-
-log = logging.getLogger("plexmesh.tls")
+from shared.latest import Latest
 
 CIPHERS = ":".join(
     f"{exchange}-{cipher}"
@@ -43,9 +39,6 @@ CIPHERS = ":".join(
 """Of TLS 1.2; those of 1.3 are OpenSSL's own."""
 
 HTTP = ["http/1.1"]
-
-LOOK_S = 5.0
-"""After so long files are looked at again."""
 
 
 @dataclass(frozen=True)
@@ -73,20 +66,22 @@ class Files:
         return iter((self.certificate, self.key, *self.authorities))
 
 
+class Contexts(NamedTuple):
+    server: ssl.SSLContext
+    client: ssl.SSLContext
+
+
 class Tls:
     def __init__(self, files: Files, verify: Verify = "STRICT") -> None:
         """Raises ConfigError."""
         self.files = files
-        self.verify = verify
-        self._looked = time.monotonic()
-        self._trouble = ""
-        self._stamp = _stamp(files)
-        self._newest = self._server()
-        self.server = self._newest
+        self._verify = verify
+        self._latest = Latest(files, self._made)
+        self.server = self._latest.get().server
         """For listeners. It stays the same object, so it may be kept: each handshake goes on with the newest one."""
         self.server.sni_callback = self._renewed
-        self.client = self._client()
-        """For calls; it stays the same object."""
+        self.client = Calling.by(lambda: self._latest.get().client)
+        """For calls; it may be kept, too."""
 
     def chain(self) -> str:
         """The certificate and its authorities as they are now, PEM. Raises ConfigError."""
@@ -98,45 +93,27 @@ class Tls:
 
     def renew(self) -> bool:
         """Take the files as they are now, if they changed. Raises ConfigError; then everything is as before."""
-        stamp = _stamp(self.files)
-        if stamp == self._stamp:
-            return False
-        newest = self._server()  # a trial, too: what fits here fits the client's
-        self._identify(self.client)
-        self._newest, self._stamp = newest, stamp
-        return True
+        return self._latest.renew()
 
     def _renewed(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
-        """With each handshake; the files are looked at now and then."""
-        now = time.monotonic()
-        if now - self._looked >= LOOK_S:
-            self._looked = now
-            self._look()
-        connection.context = self._newest
+        connection.context = self._latest.get().server
 
-    def _look(self) -> None:
-        try:
-            if self.renew():
-                log.info("certificates.renewed", extra={"fields": {"certificate": str(self.files.certificate)}})
-            self._trouble = ""
-        except ConfigError as error:
-            if str(error) != self._trouble:
-                self._trouble = str(error)
-                log.warning("certificates.refused", extra={"fields": {"why": self._trouble}})
+    def _made(self) -> Contexts:
+        return Contexts(self._server(), self._client())
 
     def _server(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         _harden(context)
         context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
         self._identify(context)
-        context.verify_mode = ssl.CERT_NONE if self.verify == "DISABLED" else ssl.CERT_OPTIONAL
+        context.verify_mode = ssl.CERT_NONE if self._verify == "DISABLED" else ssl.CERT_OPTIONAL
         return context
 
     def _client(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         _harden(context)
         self._identify(context)
-        return _strictly(context, self.verify)
+        return _strictly(context, self._verify)
 
     def _identify(self, context: ssl.SSLContext) -> None:
         files = self.files
@@ -145,6 +122,27 @@ class Tls:
         except (OSError, ssl.SSLError) as error:
             raise ConfigError(f"{files.certificate} with {files.key}: {_said(error)}") from error
         _believe(context, files.authorities)
+
+
+class Calling(ssl.SSLContext):
+    """For calls, and kept by whoever makes them: each handshake is made with the newest context, which knows nothing of
+    those before it. (A context that is loaded again goes on believing whom it believed.)
+    """
+
+    _newest: Callable[[], ssl.SSLContext]
+
+    @classmethod
+    def by(cls, newest: Callable[[], ssl.SSLContext]) -> Calling:
+        made = cls(ssl.PROTOCOL_TLS_CLIENT)
+        made._newest = newest
+        made.check_hostname, made.verify_mode = newest().check_hostname, newest().verify_mode  # callers look at these
+        return made
+
+    def wrap_bio(self, *args: Any, **how: Any) -> ssl.SSLObject:
+        return self._newest().wrap_bio(*args, **how)
+
+    def wrap_socket(self, *args: Any, **how: Any) -> ssl.SSLSocket:
+        return self._newest().wrap_socket(*args, **how)
 
 
 class Trust:
@@ -158,20 +156,8 @@ class Trust:
         self._default = not authorities
         self._authorities = (*authorities, *own)
         self._verify = verify
-        self._looked = time.monotonic()
-        self._stamp = _stamp(self._authorities)
-        self._context = self._made()
-
-    @property
-    def context(self) -> ssl.SSLContext:
-        """By the files as they are, looked at now and then; as they were before while they cannot be read."""
-        now = time.monotonic()
-        if now - self._looked >= LOOK_S:
-            self._looked = now
-            with contextlib.suppress(ConfigError):
-                if (stamp := _stamp(self._authorities)) != self._stamp:
-                    self._context, self._stamp = self._made(), stamp
-        return self._context
+        self._latest = Latest(self._authorities, self._made)
+        self.context = Calling.by(self._latest.get)
 
     def _made(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -251,17 +237,6 @@ def _harden(context: ssl.SSLContext) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
     context.set_alpn_protocols(HTTP)
-
-
-def _stamp(files: Iterable[Path]) -> tuple[object, ...]:
-    found: list[object] = []
-    for path in files:
-        try:
-            status = path.stat()
-        except OSError as error:
-            raise ConfigError(f"{path}: {error.strerror}; make certificates with: plexmesh certs init") from error
-        found.append((status.st_ino, status.st_mtime_ns, status.st_size))
-    return tuple(found)
 
 
 def _said(error: Exception) -> str:

@@ -111,6 +111,21 @@ def test_files_that_were_exchanged_hold_for_new_handshakes(drawer: Drawer) -> No
     assert other.getpeercert(binary_form=True) == second.getpeercert(binary_form=True)
 
 
+def test_who_is_taken_out_of_the_authorities_is_believed_no_more(drawer: Drawer, tmp_path: Path) -> None:
+    other = a_drawer(tmp_path / "other")
+    authorities = drawer.folder / "ca.pem"
+    ours = authorities.read_bytes()
+    authorities.write_bytes(ours + other.authority.pem)
+    tls = drawer.tls("LPAR1", HERE)
+    kept, theirs = tls.client, other.tls("LPAR2", HERE, verify="DISABLED").server
+    shaken(kept, theirs)
+    authorities.write_bytes(ours)
+    assert tls.renew()
+    with pytest.raises(ssl.SSLCertVerificationError):
+        shaken(kept, theirs)
+    shaken(kept, drawer.tls("LPAR3", HERE).server)
+
+
 def test_a_pair_that_does_not_fit_changes_nothing(drawer: Drawer) -> None:
     tls = drawer.tls("LPAR1", HERE)
     before, _ = shaken(bare(drawer), tls.server)
