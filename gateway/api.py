@@ -9,7 +9,8 @@
     PUT  /gateway/v1/vipa       the same, to leave or rejoin the sysplex address
     PUT  /gateway/v1/reload     new workers with the configuration as it is now; answers when they serve
 
-Zowe's endpoints are in `gateway.zowe.api`. Everything else of its own is 404 in Zowe's form.
+Zowe's endpoints are in `gateway.zowe.api`, those for logins in `gateway.login.api`. Everything else of
+its own is 404 in Zowe's form.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from gateway.console.site import FOLDER, Site
 from gateway.explain import explain
 from gateway.explanation import Place
 from gateway.inquiry import Inquiry
+from gateway.login.api import LoginApi
+from gateway.login.service import Logins
 from gateway.plane import Plane
 from gateway.report import Report
 from gateway.snapshot import Snapshot
@@ -51,10 +54,11 @@ class VipaState(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Api:
-    def __init__(self, config: GatewayConfig, plane: Plane, site: Site) -> None:
+    def __init__(self, config: GatewayConfig, plane: Plane, site: Site, logins: Logins) -> None:
         self._config = config
         self.plane = plane
         self.site = site
+        self.logins = logins
         self._inquiry = Inquiry(config)
 
     def routes(self) -> list[web.AbstractRouteDef]:
@@ -66,6 +70,7 @@ class Api:
             web.get("/gateway/v1/vipa", self.vipa),
             web.put("/gateway/v1/vipa", self.set_vipa),
             web.put("/gateway/v1/reload", self.reload),
+            *LoginApi(self._config, self.logins).routes(),
             *ZoweApi(self._config, self.plane).routes(),
             *self.site.routes(),
         ]
@@ -127,13 +132,15 @@ class Api:
         }
 
 
-def fresh(plane: Plane) -> Middleware:
-    """Metrics are read where nothing can be waited for, so what they are made of is asked for first."""
+def fresh(plane: Plane, logins: Logins) -> Middleware:
+    """Metrics and health are read where nothing can be waited for, so what they are made of is asked for first."""
 
     @web.middleware
     async def ask_first(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path == "/application/metrics":
             await plane.ask()
+        elif request.path == "/application/health":
+            await logins.look()
         return await handler(request)
 
     return ask_first
@@ -162,7 +169,7 @@ def of_console() -> Middleware:
 
 def make_app(api: Api, application: Application) -> web.Application:
     app = web.Application(
-        middlewares=[problem.middleware(render), of_console(), orders_from_programs_only, fresh(api.plane)]
+        middlewares=[problem.middleware(render), of_console(), orders_from_programs_only, fresh(api.plane, api.logins)]
     )
     aiohttp_jinja2.setup(app, loader=jinja2.FileSystemLoader(FOLDER / "templates"), autoescape=True)
     app.add_routes([*api.routes(), *application.routes()])

@@ -83,6 +83,19 @@ class GatewayConfig(ServiceConfig):
     watch_home_s: float = setting(3.0, "while on another LPAR's discovery, how often the own one is tried")
     probe_timeout_s: float = setting(0.2, "a probe must have ended in this time; too low ejects busy instances")
 
+    login_provider: Literal["users", "saf", "dummy", "zosmf"] = setting(
+        "users",
+        "who knows passwords: the user file (saf too), z/OSMF, or nobody (dummy)",
+        zowe="apiml.security.auth.provider",
+    )
+    zosmf_url: str = setting("", "of the z/OSMF that logins are checked by, such as https://zosmf.example:443")
+    login_refresh: bool = setting(
+        False, "holders of a certificate may change a token for a new one", zowe="apiml.security.allowTokenRefresh"
+    )
+    login_algorithm: Literal["RS256", "ES256"] = setting(
+        "RS256", "of the first key made; others: plexmesh login rotate"
+    )
+
     console_lab: bool | None = setting(
         None, "true: who reaches the console may break things; none: only where `up` runs it", zowe="console.lab"
     )

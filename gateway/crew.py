@@ -58,7 +58,10 @@ LOOK_S = 1.0
 SNAPSHOTS = 8
 """How far a worker may be behind and still be told exactly."""
 
-FIXED = ("sysplex", "lpar", "host", "bind", "port", "vipa", "discovery", "data")
+FIXED = (
+    "sysplex", "lpar", "host", "bind", "port", "vipa", "discovery", "data",
+    "login_provider", "zosmf_url", "login_refresh", "login_algorithm",
+)  # fmt: skip
 """Settings of the gateway as a whole: they hold until it ends."""
 
 MAX_DRAINING = 16

@@ -15,6 +15,7 @@ from gateway.collector import MeterCollector
 from gateway.config import GatewayConfig
 from gateway.console.site import Site
 from gateway.inner import Inner
+from gateway.login.service import Logins
 from gateway.plane import Plane
 from gateway.zowe import entry
 from gateway.zowe.health import health
@@ -44,12 +45,19 @@ class Desk:
             secure=config.tls,
             tls=client_tls(config),
         )
+        self._logins = Logins(config, events, lambda: plane.snapshot)
         application = Application(
-            "gateway", config, events, self.why_not_ready, own=self._health, documents=operations.documents
+            "gateway",
+            config,
+            events,
+            self.why_not_ready,
+            parts=lambda: {"login": self._logins.health()},
+            own=self._health,
+            documents=operations.documents,
         )
         application.metrics.register(MeterCollector(plane.report))
         self._site = Site(config, plane, events)
-        self._inner = Inner(make_app(Api(config, plane, self._site), application))
+        self._inner = Inner(make_app(Api(config, plane, self._site, self._logins), application))
 
     def why_not_ready(self) -> list[str]:
         return (["this gateway is leaving"] if self._leaving else []) + self._plane.why_not_ready()
@@ -59,6 +67,7 @@ class Desk:
 
     async def start(self, lifecycle: Lifecycle) -> None:
         """Raises AddressInUse or ConfigError when the own port cannot be had."""
+        await self._logins.open()
         await self._inner.start()
         await self._plane.start(lifecycle, self._inner)
         lifecycle.spawn("console", self._site.collector.run)
@@ -74,4 +83,5 @@ class Desk:
         self._site.collector.close()
         await self._plane.drain()
         await self._inner.stop()
+        await self._logins.close()
         self._plane.close()

@@ -422,6 +422,29 @@ def vsam(data: str | None, config: str | None, args: tuple[str, ...]) -> int:
     return subprocess.run([sys.executable, "-P", "-m", "caching.idcams", *args], env=dict(os.environ) | told).returncode
 
 
+@cli.command("users", context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@data_option
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+def users(data: str | None, args: tuple[str, ...]) -> int:
+    """Who may log in: add, remove, list (see: users --help)."""
+    return _login_command(data, "users", *args)
+
+
+@cli.command("login", context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@data_option
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+def login(data: str | None, args: tuple[str, ...]) -> int:
+    """The keys that tokens of logins are signed with: keys, rotate (see: login --help)."""
+    return _login_command(data, "login", *args)
+
+
+def _login_command(data: str | None, *args: str) -> int:
+    import subprocess
+
+    told = dict(os.environ) | {"PLEXMESH_DATA": str(place.data_folder(data))}
+    return subprocess.run([sys.executable, "-P", "-m", "gateway.login", *args], env=told).returncode
+
+
 def _lpars_with(control: Control, component: str) -> list[str]:
     """Those in which it is ready. Raises NotFound, Unavailable."""
     found = {

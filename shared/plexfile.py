@@ -83,9 +83,12 @@ NOT_APPLICABLE = {
         "core-schemas", "explorer-ip", "apiml-sample-extension",
     ),
     "plexmesh": (),
-    "apiml": ("security", "health", "httpclient", "catalog", "connection", "banner"),
+    "apiml": ("health", "httpclient", "catalog", "connection", "banner"),
     "section": ("debug", "certificate", "spring", "java", "server", "logging"),
 }  # fmt: skip
+
+SECURITY, SECURITY_AUTH = ("allowTokenRefresh",), ("provider",)
+"""Of `apiml.security` and `apiml.security.auth`, in the gateway's section."""
 
 DEFAULT_RESTART_INTERVALS_S = (1, 1, 1, 5, 5, 10, 20, 60, 120, 240)
 DEFAULT_MIN_UPTIME_S = 10
@@ -408,7 +411,10 @@ class _Checked:
         apiml = section.get("apiml")
         if isinstance(apiml, Mapping):
             self.ignored += [f"{place}.apiml.{key}" for key in apiml if key in NOT_APPLICABLE["apiml"]]
-            section["apiml"] = {key: below for key, below in apiml.items() if key not in NOT_APPLICABLE["apiml"]}
+            kept = {key: below for key, below in apiml.items() if key not in NOT_APPLICABLE["apiml"]}
+            if "security" in kept:
+                kept["security"] = self.security(kept["security"], f"{place}.apiml.security")
+            section["apiml"] = {key: below for key, below in kept.items() if below != {}}
         if "port" in section and not _pending(section["port"]):
             self.port(section["port"], f"{place}.port")
         if not isinstance(section.get("command", ""), str):
@@ -426,6 +432,19 @@ class _Checked:
             self.strings(below.get("after"), f"{place}.launcher.after")
             self.path_of_url(below.get("live", "/"), f"{place}.launcher.live")
         return section
+
+    def security(self, value: object, place: str) -> dict[str, Any]:
+        """What of Zowe's `apiml.security` a gateway acts on; all the rest does not apply."""
+        said = self.any_mapping(value, place)
+        if ".components.gateway." not in f".{place}":
+            self.ignored.append(place)
+            return {}
+        auth = self.any_mapping(said.get("auth"), f"{place}.auth")
+        self.ignored += [f"{place}.{key}" for key in said if key not in (*SECURITY, "auth")]
+        self.ignored += [f"{place}.auth.{key}" for key in auth if key not in SECURITY_AUTH]
+        kept = {key: below for key, below in said.items() if key in SECURITY}
+        below = {key: each for key, each in auth.items() if key in SECURITY_AUTH}
+        return {**kept, "auth": below} if below else kept
 
     def settings(self, zowe: Mapping[str, Any]) -> dict[str, Any]:
         """What of the section `zowe` may differ between LPARs."""

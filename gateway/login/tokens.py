@@ -75,7 +75,7 @@ def key_id(text: str) -> str:
     """Of the key it says it is signed with; empty: it says none, or is no token."""
     try:
         said = jws.extract_compact(_bytes(text)).headers().get("kid", "")
-    except (JoseError, ValueError, TypeError, AttributeError):
+    except (JoseError, ValueError, TypeError, AttributeError, RecursionError):
         return ""
     return said if isinstance(said, str) else ""
 

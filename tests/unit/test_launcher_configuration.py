@@ -35,7 +35,8 @@ def test_what_does_not_apply_is_listed_once() -> None:
     ignored = plexfile.read(GOLDEN / "zowe.yaml").ignored
     assert len(ignored) == len(set(ignored))
     assert {"zowe.setup", "java", "zOSMF", "components.zss", "components.gateway.debug"} <= set(ignored)
-    assert "components.gateway.apiml.security" in ignored
+    assert "components.gateway.apiml.security.x509" in ignored
+    assert not any(each.startswith("components.gateway.apiml.security.auth") for each in ignored)
     assert "haInstances.lpar2.zowe.externalPort" in ignored
 
 
