@@ -15,6 +15,7 @@ from gateway.collector import MeterCollector
 from gateway.config import GatewayConfig
 from gateway.console.site import Site
 from gateway.inner import Inner
+from gateway.login.api import whose
 from gateway.login.service import Logins
 from gateway.plane import Plane
 from gateway.zowe import entry
@@ -56,7 +57,7 @@ class Desk:
             documents=operations.documents,
         )
         application.metrics.register(MeterCollector(plane.report))
-        self._site = Site(config, plane, events)
+        self._site = Site(config, plane, events, whose(self._logins))
         self._inner = Inner(make_app(Api(config, plane, self._site, self._logins), application))
 
     def why_not_ready(self) -> list[str]:

@@ -1,6 +1,9 @@
-"""Every operation of a gateway's own, for its OpenAPI document: its model, Zowe's endpoints, the console."""
+"""Every operation of a gateway's own, for its OpenAPI document: its model, Zowe's endpoints, logins, the
+console."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from gateway.explanation import Explanation
 from gateway.zowe.api import HOMES
@@ -46,6 +49,18 @@ ZOWE = (
     ),
 )
 
+AUTH = "/gateway/api/v1/auth"
+
+LOGIN = (
+    Operation("POST", f"{AUTH}/login", "A token for a name and a password, or a certificate", {204: None}, body=Any),
+    Operation("GET", f"{AUTH}/query", "Whose token it is, and until when"),
+    Operation("POST", f"{AUTH}/logout", "The token is good no more, at any gateway", {204: None}),
+    Operation("POST", f"{AUTH}/refresh", "Another token for this one, where it is on", {204: None}),
+    Operation("GET", f"{AUTH}/keys/public/all", "The keys that tokens are believed by, as a JWK set"),
+    Operation("GET", f"{AUTH}/keys/public/current", "The key that signs, as a JWK set"),
+    Operation("GET", f"{AUTH}/keys/public", "The key that signs, PEM", {200: TEXT}),
+)
+
 LAB = "/console/v1/lab"
 
 CONSOLE = (
@@ -70,4 +85,4 @@ CONSOLE = (
 
 
 def documents() -> list[Document]:
-    return [document("plexmesh gateway", (*MODEL, *ZOWE, *CONSOLE))]
+    return [document("plexmesh gateway", (*MODEL, *ZOWE, *LOGIN, *CONSOLE))]

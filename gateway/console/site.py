@@ -25,7 +25,7 @@ from gateway.console.apidoc import Apidocs
 from gateway.console.collector import Collector
 from gateway.console.lab import Lab
 from gateway.console.leases import Leases
-from gateway.console.operators import Operators
+from gateway.console.operators import Logins, Operators
 from gateway.console.statuses import Statuses
 from gateway.console.stream import Stream
 from gateway.console.swagger import SwaggerUi
@@ -43,11 +43,12 @@ NO_PAGE = ("v1", "swagger")
 
 
 class Site:
-    def __init__(self, config: GatewayConfig, plane: Plane, events: Events) -> None:
+    def __init__(self, config: GatewayConfig, plane: Plane, events: Events, logins: Logins | None = None) -> None:
+        """`logins`: whose token a request has; None: nobody can log in."""
         self._config = config
         self._plane = plane
         up = os.environ.get(DISTRIBUTOR, "")
-        self.operators = Operators(config)
+        self.operators = Operators(config, logins)
         lab = Lab(config, plane, up, self.operators)
         self.collector = Collector(config, plane, events, lab, up)
         self._parts = (

@@ -28,6 +28,7 @@ from aiohttp import web
 from gateway import cors
 from gateway.callers import Callers
 from gateway.config import GatewayConfig
+from gateway.console.operators import User
 from gateway.login import credentials, messages
 from gateway.login.service import Admitted, Logins, TooOften, Wrong
 from gateway.login.tokens import Token
@@ -129,8 +130,7 @@ class LoginApi:
 
     async def _valid(self, request: web.Request) -> Valid:
         """Raises Refused."""
-        text = credentials.token(request.headers.getall("Cookie", ()), request.headers.get("Authorization", ""))
-        where = f"for URL '{request.path}'"
+        text, where = _token(request), f"for URL '{request.path}'"
         if not text:
             raise Refused(401, messages.NO_TOKEN, f"No authorization token provided {where}")
         match await self._logins.check(text):
@@ -158,6 +158,25 @@ class LoginApi:
 
     async def pem(self, _: web.Request) -> web.Response:
         return web.Response(text=(await self._logins.ring()).newest.public_pem, content_type="application/x-pem-file")
+
+
+def whose(logins: Logins) -> Callable[[web.Request], Awaitable[User | None]]:
+    """For other pages: who has logged in, by the token of a request. It raises Unavailable."""
+
+    async def found(request: web.Request) -> User | None:
+        text = _token(request)
+        match await logins.check(text) if text else None:
+            case Valid(token, operator):
+                return User(token.user, operator)
+            case NotKnown(why):
+                raise Unavailable(why)
+        return None
+
+    return found
+
+
+def _token(request: web.Request) -> str:
+    return credentials.token(request.headers.getall("Cookie", ()), request.headers.get("Authorization", ""))
 
 
 def _only(method: str, answer: Answering) -> Answering:

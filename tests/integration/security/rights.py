@@ -78,6 +78,10 @@ gateway   GET      /gateway(/api/v1)?/services                                  
 gateway   GET      /gateway(/api/v1)?/services/{id}                             401     404     404     404
 gateway   GET      /gateway(/api/v1)?/conformance/{id}                          401     400     400     400
 gateway   POST     /gateway(/api/v1)?/validate                                  401     400     400     400
+gateway   GET      /gateway/api/v1/auth/keys/public(/all|/current)?             200     200     200     200
+gateway   POST     /gateway/api/v1/auth/login                                   400     400     400     400
+gateway   GET      /gateway/api/v1/auth/query                                   401     401     401     401
+gateway   POST     /gateway/api/v1/auth/logout                                  401     401     401     401
 
 caching   GET      /cachingservice/api/v1/openapi.json                          200     200     200     200
 caching   GET      /cachingservice/api/v1/(cache|cache-list(/{map})?)           403     200     200     200

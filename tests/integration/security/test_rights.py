@@ -23,7 +23,7 @@ TABLES = {
     "up": UP, "launcher": LAUNCHER, "discovery": (*EUREKA, *STATIC, *DASHBOARD, *PEERS),
     "gateway": (*MODEL, *ZOWE, *CONSOLE), "caching": (), "sample": OTHERS,
 }  # fmt: skip
-OFF = re.compile("/gateway/api/v1/registry.*")
+OFF = re.compile("/gateway/api/v1/(registry.*|auth/refresh)")
 """What is told of and served where it is switched on only."""
 
 REFUSALS = ("TLSV1_ALERT_UNKNOWN_CA", "SSLV3_ALERT_CERTIFICATE_EXPIRED", "TLSV1_ALERT_DECRYPT_ERROR")
