@@ -7,6 +7,9 @@ from its kind and never from a token.
 
 Sources: RFC 7517 (key sets), RFC 7518, 3.3 and 3.4; RFC 8725, 3.1.
 Not here: files (`keys`), tokens (`tokens`).
+
+joserfc and what it needs is 9 MB and a tenth of a second, so it is imported with the first key, which is read or made
+away from the event loop; a gateway that nobody logs in at never has it.
 """
 
 from __future__ import annotations
@@ -14,10 +17,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, RSAKey
+if TYPE_CHECKING:
+    from joserfc.jwk import ECKey, RSAKey
 
 Algorithm = Literal["RS256", "ES256"]
 
@@ -38,12 +41,18 @@ class SigningKey:
 
     @classmethod
     def generate(cls, algorithm: Algorithm, now_s: int) -> SigningKey:
+        from joserfc.jwk import ECKey, RSAKey
+
         key = RSAKey.generate_key(RSA_BITS) if algorithm == "RS256" else ECKey.generate_key(CURVE)
         return cls(now_s, key, algorithm)
 
     @classmethod
     def read(cls, pem: bytes, made_s: int) -> SigningKey:
         """Raises ValueError: no private key, or one that is too weak."""
+        from joserfc import jwt  # noqa: F401 - what `tokens` needs once there is a key
+        from joserfc.errors import JoseError
+        from joserfc.jwk import ECKey, RSAKey
+
         for kind in (RSAKey, ECKey):
             try:
                 found = kind.import_key(pem)
@@ -71,6 +80,8 @@ class SigningKey:
 
 
 def _algorithm_of(key: RSAKey | ECKey) -> Algorithm:
+    from joserfc.jwk import RSAKey
+
     if not key.is_private:
         raise ValueError("expected a private key, this is a public one")
     if isinstance(key, RSAKey):

@@ -21,7 +21,7 @@ import yaml
 
 from launcher.callers import Callers, cut, errors
 from plexmesh import Service
-from tests.integration.launcher_rig import ADDRESS, HOSTS, VIPA_HOST, Rig, poll
+from tests.integration.launcher_rig import ADDRESS, HOSTS, PROGRAM, VIPA_HOST, Rig, poll
 
 VIPA = f"https://{VIPA_HOST}:7554"
 GATEWAYS = [f"https://{host}:7554" for host in HOSTS.values()]
@@ -33,7 +33,7 @@ CACHE = "/cachingservice/api/v1/cache"
 @pytest.fixture(scope="module")
 def sysplex(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     rig = Rig(tmp_path_factory.mktemp("tls"))
-    rig.tree["components"] = {"discovery": {}, "gateway": {}, "caching": {}, "sample": {}}
+    rig.tree["components"] = {"discovery": {}, "gateway": {"loginRefresh": True}, "caching": {}, "sample": {}}
     try:
         rig.up("--tls")
         rig.ok("certs", "issue", "client", "--password", "secret")
@@ -65,8 +65,21 @@ class Caller:
             with error:
                 return error.code, error.read()
 
-    def json(self, url: str) -> Any:
-        return json.loads(self.ask(url)[1])
+    def json(self, url: str, **headers: str) -> Any:
+        return json.loads(self.ask(url, **headers)[1])
+
+    def cookie(self, url: str, body: object = "", **headers: str) -> tuple[int, str]:
+        """Of a login: the status, and what a browser sends from then on."""
+        data = json.dumps(body).encode() if body else b""
+        asked = urllib.request.Request(url, data, headers, method="POST")
+        try:
+            with self._opener.open(asked, timeout=10) as answer:
+                found = answer.headers["Set-Cookie"]
+                assert found.endswith("; Path=/; Secure; HttpOnly; SameSite=Strict"), found
+                return answer.status, found.partition(";")[0]
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, ""
 
 
 def test_everything_is_ready_and_every_address_is_with_tls(sysplex: Rig) -> None:
@@ -273,6 +286,41 @@ def an_enabled_service(rig: Rig, folder: Path) -> Iterator[subprocess.Popen[byte
         child.kill()
         child.wait()
         output.close()
+
+
+AUTH = "/gateway/api/v1/auth"
+
+
+def test_who_logs_in_may_give_orders_if_the_user_file_says_so(sysplex: Rig) -> None:
+    for name, *more in (("olga", "--operator"), ("carl", "--certificate", "CN=client, OU=plexmesh client, O=TESTPLEX")):
+        sysplex.ok("users", "add", name, *more, "--no-password", "--force")
+    add = [PROGRAM, "users", "--data", str(sysplex.data), "add", "olga", "--operator", "--force", "--password-stdin"]
+    subprocess.run(add, input="sesame", env=sysplex.environ, text=True, check=True, timeout=30)
+    nobody, holder = Caller(sysplex), Caller(sysplex, "client")
+
+    status, olgas = nobody.cookie(f"{GATEWAYS[0]}{AUTH}/login", {"username": "olga", "password": "sesame"})
+    assert status == 204
+    status, carls = holder.cookie(f"{GATEWAYS[0]}{AUTH}/login")
+    assert status == 204
+    assert nobody.cookie(f"{GATEWAYS[0]}{AUTH}/login")[0] == 400
+    assert Caller(sysplex, "anna").cookie(f"{GATEWAYS[0]}{AUTH}/login")[0] == 401
+    for gateway in GATEWAYS:
+        for cookie, name in ((olgas, "olga"), (carls, "carl")):
+            found = nobody.json(f"{gateway}{AUTH}/query", Cookie=cookie)
+            assert (found["userId"], found["expired"]) == (name, False)
+        reload = f"{gateway}/gateway/v1/vipa"
+        assert nobody.ask(reload, "PUT", {"state": "in"}, Cookie=olgas)[0] == 200
+        assert nobody.ask(reload, "PUT", {"state": "in"}, Cookie=carls)[0] == 403
+        assert nobody.ask(reload, "PUT", {"state": "in"})[0] == 403
+        me = nobody.json(f"{gateway}/console/v1/me", Cookie=olgas)
+        assert (me["name"], me["by"], me["operator"], me["login"]) == ("olga", "login", True, True)
+
+    assert nobody.cookie(f"{GATEWAYS[0]}{AUTH}/refresh", Cookie=olgas)[0] == 403
+    status, fresh = holder.cookie(f"{GATEWAYS[0]}{AUTH}/refresh", Cookie=olgas)
+    assert status == 204
+    for gateway in GATEWAYS:
+        assert nobody.ask(f"{gateway}{AUTH}/query", Cookie=fresh)[0] == 200
+        poll("the old one is no more", lambda url=f"{gateway}{AUTH}/query": nobody.ask(url, Cookie=olgas)[0] == 401)
 
 
 def registered(rig: Rig, node: str) -> list[dict[str, Any]]:

@@ -12,6 +12,8 @@ Source: IBM, z/OSMF programming guide: "Log in to the z/OSMF server" (authentica
 
 from __future__ import annotations
 
+import base64
+
 import aiohttp
 
 from gateway.config import GatewayConfig
@@ -41,10 +43,10 @@ class Zosmf:
             raise Unavailable(f"z/OSMF does not answer: {_told(error)}") from error
 
     async def _asked(self, user: str, password: str) -> bool:
+        shown = base64.b64encode(f"{user}:{password}".encode()).decode()
         async with self._open().post(
             self._url + PATH,
-            auth=aiohttp.BasicAuth(user, password, "utf-8"),
-            headers={"X-CSRF-ZOSMF-HEADER": "plexmesh"},
+            headers={"Authorization": f"Basic {shown}", "X-CSRF-ZOSMF-HEADER": "plexmesh"},
             allow_redirects=False,
             ssl=self._trust.context,
         ) as answer:
