@@ -9,8 +9,11 @@ down    leave the sysplex address and the registry with the own port still open 
 
 from __future__ import annotations
 
+from aiohttp import web
+
 from gateway import operations
 from gateway.api import Api, make_app
+from gateway.audience import known
 from gateway.collector import MeterCollector
 from gateway.config import GatewayConfig
 from gateway.console.site import Site
@@ -54,6 +57,7 @@ class Desk:
             self.why_not_ready,
             parts=lambda: {"login": self._logins.health()},
             own=self._health,
+            known=self._known,
             documents=operations.documents,
         )
         application.metrics.register(MeterCollector(plane.report))
@@ -65,6 +69,9 @@ class Desk:
 
     def _health(self) -> tuple[bool, dict[str, object]]:
         return health(self._plane.snapshot, self._plane.report())
+
+    async def _known(self, request: web.Request) -> bool:
+        return known(self._config, request)
 
     async def start(self, lifecycle: Lifecycle) -> None:
         """Raises AddressInUse or ConfigError when the own port cannot be had."""

@@ -94,9 +94,11 @@ def _runner(
     plan: Plan, sysplex: Sysplex, adoption: Adoption, drills: Drills, events: Events, lifecycle: Lifecycle
 ) -> web.AppRunner:
     config = ServiceConfig(
-        sysplex=plan.file.sysplex, lpar="", host=plan.address[0], data=plan.data, vipa=plan.file.vipa
-    )
-    about = Application("up", config, events, sysplex.why_not, documents=operations.up)
+        sysplex=plan.file.sysplex, lpar="", host=plan.address[0], data=plan.data, vipa=plan.file.vipa,
+        tls=plan.file.tls, access=plan.file.access,
+    )  # fmt: skip
+    tls = secure.tls(plan.data) if plan.file.tls else None
+    about = Application("up", config, events, sysplex.why_not, documents=operations.up, tls=tls)
     api = SysplexApi(sysplex, adoption, plan.file.sysplex, plan.data, lifecycle)
     app = application([*api.routes(), *DrillsApi(drills).routes()], about, plan.file.access)
     return web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)

@@ -2,7 +2,8 @@
 
     live          200 as soon as the loop turns
     ready         200 or 503, {"ready": bool, "why": [reason, …]}
-    health        Spring's shape: {"status": "UP"|"DOWN", "components": {…}}; 503 when DOWN
+    health        Spring's shape: {"status": "UP"|"DOWN", "components": {…}}; 503 when DOWN; with TLS for those who have
+                  shown a certificate (401), unless it is not to be protected
     info          who this is, and what is simulated
     metrics       Prometheus text
     events        SSE over the ring of the last state changes; resumes by Last-Event-ID
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 from aiohttp import web
@@ -24,11 +25,13 @@ from aiohttp_sse import sse_response
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from shared import simulated, validity
+from shared import access, simulated, validity
+from shared.access import HOW
 from shared.config import ServiceConfig
+from shared.errors import Unauthorized
 from shared.events import Events
 from shared.operation import EVENTS, JSON, TEXT, Document, Operation, document, whole
-from shared.tls import secured
+from shared.tls import Tls, secured
 
 Why = Callable[[], list[str]]
 Parts = Callable[[], dict[str, object]]
@@ -36,12 +39,19 @@ Parts = Callable[[], dict[str, object]]
 Own = Callable[[], tuple[bool, dict[str, object]]]
 """Whether the service is UP, and details of its part; for one that may be well without being ready."""
 
+Known = Callable[[web.Request], Awaitable[bool]]
+"""Whether it is known who asks."""
 Documents = Callable[[], Iterable[Document]]
 
 OPERATIONS = (
     Operation("GET", "/application/live", "200 as soon as the process answers"),
     Operation("GET", "/application/ready", "Whether it is ready, and why not", dict.fromkeys((200, 503), JSON)),
-    Operation("GET", "/application/health", "Whether it is well, in Spring's shape", dict.fromkeys((200, 503), JSON)),
+    Operation(
+        "GET",
+        "/application/health",
+        "Whether it is well, in Spring's shape; with TLS for those who are known",
+        dict.fromkeys((200, 401, 503), JSON),
+    ),
     Operation("GET", "/application/info", "Who this is, and what is simulated"),
     Operation("GET", "/application/metrics", "For Prometheus", {200: TEXT}),
     Operation("GET", "/application/events", "Its last state changes, and those to come", {200: EVENTS}),
@@ -58,16 +68,21 @@ class Application:
         why: Why,
         parts: Parts = dict,
         own: Own | None = None,
+        known: Known | None = None,
         documents: Documents = tuple,
         beside: Documents = tuple,
+        tls: Tls | None = None,
     ) -> None:
-        """`documents`: what is told of the routes; `beside`: of what is answered past them."""
+        """`known`: default, who has shown a certificate. `documents`: what is told of the routes; `beside`: of what is
+        answered past them. `tls`: of one that is in no LPAR."""
         self.service = service
         self.config = config
         self.events = events
         self.why = why
         self.parts = parts
         self.own = own
+        self._known = known or self._certified
+        self._tls = tls
         self._documents = documents
         self._beside = beside
         self._document = b""
@@ -95,7 +110,9 @@ class Application:
         why = self.why()
         return _json({"ready": not why, "why": why}, 503 if why else 200)
 
-    async def health(self, _: web.Request) -> web.Response:
+    async def health(self, request: web.Request) -> web.Response:
+        if self.config.tls and self.config.health_protected and not await self._known(request):
+            raise Unauthorized(f"{HOW['service']}; /application/live and /application/ready are for everybody")
         why = self.why()
         up, details = self.own() if self.own else (not why, {})
         status = "UP" if up else "DOWN"
@@ -103,8 +120,11 @@ class Application:
         components = {self.service: part, **self._certificate(), **self.parts()}
         return _json({"status": status, "components": components}, 200 if up else 503)
 
+    async def _certified(self, request: web.Request) -> bool:
+        return access.who(request.transport, self.config.access) is not None
+
     def _certificate(self) -> dict[str, object]:
-        own = secured(self.config)
+        own = self._tls or secured(self.config)
         return {"certificate": validity.part(own.files.certificate)} if own else {}
 
     async def info(self, _: web.Request) -> web.Response:

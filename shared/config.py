@@ -8,8 +8,8 @@ spellings. For the gateway's `drain_s`:
     flag            --drain-s
 
 The fields every service shares (`lpar`, `host`, …) have no service in their variable: PLEXMESH_LPAR; of these only
-`bind` may stand in a component's section. Sequences are comma lists in variables and flags; lists of paths may have
-Zowe's semicolons, and the file's begin at its folder.
+`bind` and `healthProtected` may stand in a component's section. Sequences are comma lists in variables and flags; lists
+of paths may have Zowe's semicolons, and the file's begin at its folder.
 Unknown keys and values of the wrong type are `ConfigError`s that name where they stand; unknown PLEXMESH_<SERVICE>_
 variables too.
 
@@ -77,6 +77,9 @@ class ServiceConfig:
     )
     verify_certificates: Verify = setting("STRICT", "NONSTRICT: names are not checked; DISABLED: nothing is")
     tls: bool = setting(False, "on: TLS of every listener and of every call of plexmesh's own (plexmesh.tls)")
+    health_protected: bool = setting(
+        True, "with TLS /application/health is 401 without a certificate or login", zowe="apiml.health.protected"
+    )
     access: Access = setting(
         Access(), "with TLS: operators and peers by their certificates' names, who may register what (plexmesh.access)"
     )
@@ -114,7 +117,7 @@ class ServiceConfig:
 
 SHARED_FIELDS = frozenset(field.name for field in dataclasses.fields(ServiceConfig))
 
-PLACE_FIELDS = SHARED_FIELDS - {"bind"}
+PLACE_FIELDS = SHARED_FIELDS - {"bind", "health_protected"}
 """What follows from where a process runs: no component's section has it."""
 
 LAUNCHER_KEYS = frozenset({"enabled", "launcher", "command", "routes"})

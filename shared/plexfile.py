@@ -83,7 +83,7 @@ NOT_APPLICABLE = {
         "core-schemas", "explorer-ip", "apiml-sample-extension",
     ),
     "plexmesh": (),
-    "apiml": ("health", "httpclient", "catalog", "connection", "banner"),
+    "apiml": ("httpclient", "catalog", "connection", "banner"),
     "section": ("debug", "certificate", "spring", "java", "server", "logging"),
 }  # fmt: skip
 

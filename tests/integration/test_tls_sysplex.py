@@ -136,9 +136,10 @@ def test_the_cache_itself_answers_holders_only(sysplex: Rig) -> None:
 
 
 def test_health_says_how_long_the_certificate_is_good(sysplex: Rig) -> None:
-    nobody = Caller(sysplex)
-    for base in (*GATEWAYS, *NODES, *(gateway.replace("7554", "7555") for gateway in GATEWAYS), LAUNCHER):
-        part = nobody.json(f"{base}/application/health")["components"]["certificate"]
+    holder = Caller(sysplex, "client")
+    up = f"https://{ADDRESS}"
+    for base in (*GATEWAYS, *NODES, *(gateway.replace("7554", "7555") for gateway in GATEWAYS), LAUNCHER, up):
+        part = holder.json(f"{base}/application/health")["components"]["certificate"]
         assert (part["status"], part["details"]["colour"]) == ("UP", "green")
 
 

@@ -225,3 +225,12 @@ def test_what_is_no_authority_is_named(yaml: str, says: str, tmp_path: Path) -> 
     with pytest.raises(ConfigError) as caught:
         trust(load(GatewayConfig, "gateway", ["--config", str(file)], {}))
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("told", ["apiml: {health: {protected: false}}", "healthProtected: false"])
+def test_health_may_be_open_in_zowes_words_too(told: str, tmp_path: Path) -> None:
+    file = tmp_path / "plexmesh.yaml"
+    file.write_text(f"components: {{gateway: {{{told}}}}}\n")
+    assert not load(GatewayConfig, "gateway", ["--config", str(file)], {}).health_protected
+    assert load(GatewayConfig, "gateway", [], {}).health_protected
+    assert not load(GatewayConfig, "gateway", [], {"PLEXMESH_HEALTH_PROTECTED": "off"}).health_protected

@@ -25,7 +25,8 @@ COLUMNS = ("none", "service", "operator", "peer")
 
 TABLE = """
 process   endpoint                                                              none    service operator peer
-all       GET      /application/(live|ready|health|info|metrics|events)         200     200     200     200
+all       GET      /application/(live|ready|info|metrics|events)                200     200     200     200
+all       GET      /application/health                                          401     200     200     200
 all       GET      /application/openapi.json                                    200     200     200     200
 
 up        GET      /v1/(status|sysplex|drills)                                  200     200     200     200
