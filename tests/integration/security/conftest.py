@@ -1,4 +1,5 @@
-"""One sysplex of two LPARs for all of this folder."""
+"""One sysplex of two LPARs for all of this folder. What each service may register is said: orders, or billing (and
+"nobody", of which there is none)."""
 
 from __future__ import annotations
 
@@ -14,9 +15,12 @@ from tests.integration.security.callers import Caller, callers
 @pytest.fixture(scope="package")
 def sysplex(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     rig = Rig(tmp_path_factory.mktemp("security"))
+    named = "CN={}, OU=plexmesh client, O=TESTPLEX"
+    may = {"service": ["orders", "nobody"], "elsewhere": ["billing", "nobody"]}
+    rig.tree["plexmesh"]["access"] = {"services": {named.format(name): ids for name, ids in may.items()}}
     rig.tree["components"] = {"discovery": {}, "gateway": {}, "caching": {}, "sample": {}}
     try:
-        rig.up("--tls")
+        rig.up("--tls", within_s=40)
         yield rig
     finally:
         rig.close()

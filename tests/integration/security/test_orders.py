@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from tests.certificates import Drawer
 from tests.integration.launcher_rig import Rig
-from tests.integration.security.callers import SERVERS, Caller, Server
+from tests.integration.security.callers import SERVERS, Caller, Server, context
 
 UP, LAUNCHER, GATEWAY = SERVERS["up"], SERVERS["launcher"], SERVERS["gateway"]
 JSON = {"Content-Type": "application/json"}
@@ -61,6 +63,19 @@ def test_no_field_makes_somebody_an_operator(
             forged |= {"X-Plexmesh-Role": "peer", "X-Forwarded-For": "127.0.0.1", "Client-Cert": ":AAAA:"}
             assert everybody[who].ask(server, method, path, body, {**JSON, **forged}).status == 403
     assert still_there(everybody)
+
+
+def test_nor_does_an_lpars_name_on_a_clients_certificate(sysplex: Rig, tmp_path: Path) -> None:
+    folder = sysplex.data / "volume" / "certificates"
+    ours = Drawer(tmp_path, Drawer.of(folder).authority)
+    for name in ("LPAR1", "sysplex", "boss", "LPAR1, OU=plexmesh LPAR", "x+OU=plexmesh operator"):
+        files = ours.client(name)
+        asking = context(folder)
+        asking.load_cert_chain(files.certificate, files.key)
+        caller = Caller(name, asking)
+        for server, method, path, body in STOP:
+            assert caller.ask(server, method, path, body, JSON).status == 403
+        caller.close()
 
 
 def test_nor_in_a_trailer_nor_behind_an_upgrade_nor_in_absolute_form(
