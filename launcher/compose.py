@@ -28,8 +28,9 @@ from launcher.compose_file import XCF, ComposeFile, LparContainer
 from launcher.control import ORDER_S, Control
 from launcher.states import overall
 from shared import wire
-from shared.config import SWITCH, certificates_in
+from shared.config import certificates_in
 from shared.errors import Conflict, NotFound, PlexmeshError, Unavailable, nearest
+from shared.switch import told
 from shared.tls import Files
 
 ASK_S = 0.5
@@ -172,7 +173,7 @@ def _as_it_runs(file: ComposeFile, data: Path) -> ComposeFile:
     for lpar in file.lpars.values():
         container = engine.container(lpar.name)
         if container is not None:
-            if not SWITCH.get(container.environment.get("PLEXMESH_TLS", "").lower(), False):
+            if not told(container.environment, "PLEXMESH_TLS"):
                 return file
             _fetch_certificates(lpar.name, data / FETCHED)
             return file.secure()

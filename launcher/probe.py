@@ -12,6 +12,9 @@ import sys
 import urllib.error
 import urllib.request
 
+from shared.errors import ConfigError
+from shared.switch import told
+
 WITHIN_S = 2.0
 READY = "127.0.0.1:7550/application/ready"
 
@@ -20,18 +23,17 @@ def ready() -> str:
     """Empty, or why not."""
     unchecked = ssl.create_default_context()
     unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
-    scheme = "https" if _tls() else "http"
     try:
+        scheme = "https" if told(os.environ, "PLEXMESH_TLS") else "http"
         with urllib.request.urlopen(f"{scheme}://{READY}", timeout=WITHIN_S, context=unchecked):
             return ""
     except urllib.error.HTTPError as error:
         return error.read().decode("utf-8", "replace")
+    except ConfigError as error:
+        return str(error)
     except OSError as error:
         return f"the launcher does not answer: {error}"
 
-
-def _tls() -> bool:
-    return os.environ.get("PLEXMESH_TLS", "").lower() in ("on", "true", "yes", "1")
 
 
 if __name__ == "__main__":

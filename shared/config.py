@@ -33,6 +33,7 @@ import yaml
 from shared import identity, plexfile
 from shared.errors import ConfigError, nearest
 from shared.identity import Access
+from shared.switch import switch
 from shared.wire import authority
 
 Verify = Literal["STRICT", "NONSTRICT", "DISABLED"]
@@ -122,8 +123,6 @@ PLACE_FIELDS = SHARED_FIELDS - {"bind", "health_protected"}
 
 LAUNCHER_KEYS = frozenset({"enabled", "launcher", "command", "routes"})
 """Keys of a component's section that only the launcher reads."""
-
-SWITCH = {"on": True, "off": False, "yes": True, "no": False}
 
 C = TypeVar("C", bound=ServiceConfig)
 
@@ -230,7 +229,7 @@ def _leaves(section: Mapping[str, Any], paths: Iterable[str], prefix: str = "") 
 
 
 def _from_environment(cls: type[C], service: str, environ: Mapping[str, str]) -> dict[str, Found]:
-    prefix = f"PLEXMESH_{service.upper()}_"
+    prefix, hints = f"PLEXMESH_{service.upper()}_", get_type_hints(cls)
     names = {
         (f"PLEXMESH_{field.name.upper()}" if field.name in SHARED_FIELDS else prefix + field.name.upper()): field.name
         for field in dataclasses.fields(cls)
@@ -241,7 +240,7 @@ def _from_environment(cls: type[C], service: str, environ: Mapping[str, str]) ->
     return {
         name: Found(_typed(cls, name, environ[variable], f"environment: {variable}"), f"environment: {variable}")
         for variable, name in names.items()
-        if variable in environ
+        if variable in environ and not (hints[name] is bool and not environ[variable].strip())
     }
 
 
@@ -257,8 +256,8 @@ def _typed(cls: type[C], name: str, value: Any, where: str, base: Path = Path())
         return tuple(base / part.strip() for part in parts if part.strip())
     if wanted == tuple[Address, ...]:
         return _addresses(value, where)
-    if wanted is bool and isinstance(value, str) and value.lower() in SWITCH:
-        return SWITCH[value.lower()]
+    if wanted is bool:
+        return switch(value, where)
     if get_origin(wanted) is Literal:
         return _chosen(get_args(wanted), value, where)
     if get_origin(wanted) is dict and isinstance(value, str):

@@ -31,6 +31,7 @@ from typing import Any
 from shared import guards, identity, yaml_file
 from shared.errors import ConfigError, nearest
 from shared.identity import Access
+from shared.switch import switch, told
 from shared.template import HA_INSTANCE, Templates
 from shared.yaml_file import Lines
 
@@ -232,8 +233,8 @@ def read(path: Path) -> Plexfile:
     it must not."""
     tree, lines = yaml_file.read(path)
     found = dataclasses.replace(parse(tree, path), lines=lines)
-    told = os.environ.get("PLEXMESH_TLS", "").lower()
-    return dataclasses.replace(found, tls=told in ("on", "true", "yes", "1")) if told else found
+    tls = told(os.environ, "PLEXMESH_TLS")
+    return found if tls is None else dataclasses.replace(found, tls=tls)
 
 
 def parse(tree: object, path: Path) -> Plexfile:
@@ -521,9 +522,7 @@ class _Checked:
         return dataclasses.replace(said, hosts=hosts, own=frozenset(filter(None, [*own, *domains, address])))
 
     def flag(self, value: object, place: str) -> bool:
-        if not isinstance(value, bool):
-            raise self.fail(place, f"expected true or false, got {value!r}")
-        return value
+        return switch(value, f"{self.path}: {place}")
 
     def paths(self, value: object, place: str) -> tuple[Path, ...]:
         """They begin at the file's folder."""

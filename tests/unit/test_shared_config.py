@@ -97,7 +97,7 @@ def test_values_are_typed_whatever_they_come_from() -> None:
         ("drainSeconds: 3", "components.gateway.drainSeconds: unknown key (did you mean 'drainS'?)"),
         ("pathHeder: true", "did you mean 'pathHeader'"),
         ("drainS: soon", "components.gateway.drainS: expected float"),
-        ("pathHeader: perhaps", "components.gateway.pathHeader: expected bool"),
+        ("pathHeader: perhaps", "components.gateway.pathHeader: expected on or off"),
         ("host: 1.2.3.4", "components.gateway.host: unknown key"),
     ],
 )
