@@ -59,7 +59,7 @@ SNAPSHOTS = 8
 """How far a worker may be behind and still be told exactly."""
 
 FIXED = (
-    "sysplex", "lpar", "host", "bind", "port", "vipa", "discovery", "data",
+    "sysplex", "lpar", "host", "bind", "port", "vipa", "discovery", "data", "tls",
     "login_provider", "zosmf_url", "login_refresh", "login_algorithm",
 )  # fmt: skip
 """Settings of the gateway as a whole: they hold until it ends."""

@@ -3,14 +3,17 @@
 A new LPAR is started and joins; nothing else is restarted for it. Settings of components hold from each one's next
 start. An LPAR that is no longer in the file goes on until it is stopped. What holds the sysplex together (its name, its
 addresses, its behaviour) stays as it is until the next `up`; that it was changed is said. A file that cannot be used
-changes nothing.
+changes nothing; nor does one that switches TLS, since an LPAR in plain could not speak to the others. With TLS a new
+LPAR gets a certificate.
 """
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Callable
 
+from launcher.certs_command import make_certificates
 from launcher.journal import Journal
 from launcher.lpar import Lpar
 from launcher.plan import Plan
@@ -38,13 +41,20 @@ class Adoption:
         self._make = make
         self._journal = journal
         self._lifecycle = lifecycle
+        self._turn = asyncio.Lock()
 
     async def adopt(self) -> wire.Adopted:
         """Raises ConfigError, with nothing changed."""
+        async with self._turn:
+            return await self._adopt()
+
+    async def _adopt(self) -> wire.Adopted:
         try:
             plan = dataclasses.replace(self._plan, file=self._read())
             added = [each for each in plan.file.lpars if each not in self._sysplex.lpars]
             plan.check_addresses(added)
+            if plan.file.tls and added:
+                await self._certify(plan)
         except ConfigError as error:
             self._journal.say("sysplex.not_reloaded", why=str(error))
             raise
@@ -66,14 +76,28 @@ class Adoption:
         except PlexmeshError:
             return
 
+    async def _certify(self, plan: Plan) -> None:
+        made = await asyncio.to_thread(make_certificates, plan.data, plan.file)
+        if made:
+            self._journal.say("sysplex.certificates", files=", ".join(each.name for each in made))
+
     def _read(self) -> Plexfile:
         """As it is now, but for what is fixed; with as many LPARs at least as `up --lpars` was told."""
         now, found = self._plan.file, plexfile.read(self._plan.file.path)
+        if found.tls != now.tls:
+            changed_to = (
+                f"{found.path}: plexmesh.tls: {_word(found.tls)} now, and this sysplex runs with it {_word(now.tls)}"
+            )
+            raise ConfigError(f"{changed_to}; that needs a restart: {self._plan.program.command('down')}, then up")
         changed = [name for name in FIXED if getattr(found, name) != getattr(now, name)]
         if changed:
             self._journal.say("sysplex.kept", names=", ".join(changed))
         made = {name: entry for name, entry in now.lpars.items() if entry.made}
         return dataclasses.replace(found, lpars={**found.lpars, **made}, **{name: getattr(now, name) for name in FIXED})
+
+
+def _word(tls: bool) -> str:
+    return "on" if tls else "off"
 
 
 def _found(added: list[str], dropped: list[str]) -> str:

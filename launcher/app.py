@@ -59,6 +59,10 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
     def reload() -> None:
         """Raises ConfigError, with nothing changed."""
         again = plexfile.read(file.path)
+        if again.tls != file.tls:
+            raise ConfigError(
+                f"{file.path}: plexmesh.tls cannot change in a reload: stop {config.lpar} and start it again"
+            )
         known = config.lpar in again.lpars
         discovery = again.discovery_urls(config.lpar) if known else config.discovery
         supervisor.adopt(specs(again, dataclasses.replace(config, discovery=discovery)))

@@ -461,7 +461,6 @@ def _lpars_with(control: Control, component: str) -> list[str]:
 
 def _holder(data: Path) -> lock.Holder:
     """Raises NoSysplex."""
-    secure.work_with(data)
     holder = lock.holder(data)
     if holder is None:
         start = place.program(data).command("up")

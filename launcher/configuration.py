@@ -129,6 +129,7 @@ def _settings(file: Plexfile, data: Path, environ: Mapping[str, str], lpar: str,
         data=data,
         vipa=file.vipa,
         discovery=file.discovery_urls(lpar),
+        tls=file.tls,
     )
     told = dict(environ) | place_variables(file, place)
     asked = subprocess.run(

@@ -85,6 +85,7 @@ TEXTS = {
     "component.fenced": (None, "{component}({pid}) gave no sign of life: killed; its launcher starts it again"),
     "sysplex.reloaded": (None, "{file} read again: {found}"),
     "sysplex.not_reloaded": (None, "not reloaded, everything stays as it is: {why}"),
+    "sysplex.certificates": (None, "certificates made: {files}"),
     "sysplex.kept": (None, "changed, and kept until the next start: {names}"),
     "drill.started": (None, "drill {drill} begins: {title}"),
     "drill.step": (None, "drill {drill}: {step}"),

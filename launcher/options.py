@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import click
 
-data_option = click.option("--data", metavar="DIR", help="Data folder (PLEXMESH_DATA, else the nearest .plexmesh).")
+from launcher import place, secure
+
+
+def _work_with(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """Whatever the command calls with TLS, its certificates are those of this folder."""
+    secure.work_with(place.data_folder(value))
+    return value
+
+
+data_option = click.option(
+    "--data",
+    metavar="DIR",
+    callback=_work_with,
+    help="Data folder (PLEXMESH_DATA, else the nearest .plexmesh).",
+)
 config_option = click.option(
     "--config", metavar="FILE", help="Default: PLEXMESH_CONFIG, else the nearest plexmesh.yaml."
 )

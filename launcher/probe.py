@@ -35,7 +35,6 @@ def ready() -> str:
         return f"the launcher does not answer: {error}"
 
 
-
 if __name__ == "__main__":
     if why := ready():
         print(why, file=sys.stderr)  # noqa: T201

@@ -110,9 +110,9 @@ def place_variables(file: Plexfile, place: ServiceConfig) -> dict[str, str]:
 
 
 def _certificates(place: ServiceConfig) -> dict[str, str]:
-    """What calls to the sysplex need when it speaks TLS (`plexmesh.tls`); nothing else."""
+    """Whether the sysplex speaks TLS, whatever the file says meanwhile, and what calls to it need then."""
     if not place.tls:
-        return {}
+        return {"PLEXMESH_TLS": "off"}
     return {"PLEXMESH_TLS": "on", **Files.named(place.certificates.absolute(), place.lpar).variables()}
 
 

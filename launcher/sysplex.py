@@ -93,6 +93,7 @@ class Sysplex:
         if action == "reload":
             raise Conflict(f"an LPAR is not reloaded as a whole; name its component: reload {lpar.id} gateway")
         if action == "start":
+            self._require_in_file(lpar)
             self._journal.say("lpar.starting", lpar.id)
         async with self._leaving(lpar, action == "stop"):
             await getattr(lpar, action)()
@@ -165,6 +166,12 @@ class Sysplex:
         if lpar is None:
             raise NotFound(f"there is no LPAR {name.upper()}{nearest(name.upper(), self.lpars)}")
         return lpar
+
+    def _require_in_file(self, lpar: Lpar) -> None:
+        """Its launcher would find nothing to start."""
+        if lpar.id not in self.file.lpars and lpar.condition not in ("running", "paused"):
+            again = f"write it there again, then: {self.command('reload')}"
+            raise Conflict(f"cannot start {lpar.id}: {self.file.path} has it no more; {again}")
 
     @contextlib.asynccontextmanager
     async def _leaving(self, lpar: Lpar, leaves: bool) -> AsyncIterator[None]:

@@ -60,7 +60,33 @@ def test_a_broken_file_changes_nothing_and_a_dropped_lpar_goes_on(rig: Rig) -> N
     rig.write()
     assert "LPAR2: no longer in the file; it goes on until it is stopped" in rig.ok("reload")
     assert rig.status()["sysplex"]["state"] == "ready"
-    rig.ok("stop", "LPAR2")
+    rig.ok("kill", "LPAR2")
+    refused = rig.call("start", "LPAR2", within_s=10)
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert f"cannot start LPAR2: {rig.file} has it no more" in refused.stderr
+
+
+def test_with_tls_a_new_lpar_gets_a_certificate_and_tls_stays_as_it_is(rig: Rig, tmp_path: Path) -> None:
+    """The command finds the sysplex' certificates wherever it is typed."""
+    rig.tree["components"] = {"sample": rig.tree["components"]["sample"]}
+    rig.tree["plexmesh"]["tls"] = True
+    rig.up()
+    rig.tree["plexmesh"]["tls"] = False
+    rig.write()
+    refused = rig.call("reload")
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert "plexmesh.tls: off now, and this sysplex runs with it on; that needs a restart" in refused.stderr
+    rig.tree["plexmesh"]["tls"] = True
+    rig.tree["haInstances"]["LPAR3"] = {"hostname": THIRD}
+    rig.write()
+    assert "LPAR3: starting" in rig.ok("reload")
+    assert (rig.data / "volume" / "certificates" / "LPAR3.pem").exists()
+    poll("all ready", lambda: rig.call("status").returncode == 0)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    order = [PROGRAM, "modify", "LPAR3", "DISP", "--data", rig.data]
+    done = subprocess.run(order, cwd=elsewhere, env=rig.environ, capture_output=True, text=True, timeout=20)
+    assert (done.returncode, "components of LPAR3" in done.stdout) == (0, True), done.stderr
 
 
 def test_a_terminal_that_goes_away_still_ends_everything(rig: Rig) -> None:

@@ -53,4 +53,5 @@ def test_another_word_is_refused_everywhere(file: Path, monkeypatch: pytest.Monk
     with pytest.raises(ConfigError) as refused:
         plexfile.parse({"plexmesh": {"tls": 2}}, file)
     assert str(refused.value) == f"{file}: plexmesh.tls: expected on or off (the value is 2)"
-    assert switch(True, "") and not switch(0, "")
+    assert switch(True, "")
+    assert not switch(0, "")
