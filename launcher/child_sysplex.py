@@ -10,6 +10,7 @@ from pathlib import Path
 
 from launcher.process import Process
 from shared.errors import Unavailable
+from shared.plexfile import Plexfile
 
 UP_WITHIN_S, DOWN_WITHIN_S = 60.0, 30.0
 
@@ -17,14 +18,15 @@ OnLine = Callable[[str], None]
 
 
 class ChildSysplex:
-    def __init__(self, config: Path, data: Path, sysplex: str, on_line: OnLine = lambda line: None) -> None:
-        """`sysplex` is its name in that file; `on_line` gets what `up` prints."""
-        self._sysplex = sysplex
+    def __init__(self, file: Plexfile, data: Path, on_line: OnLine = lambda line: None) -> None:
+        """With TLS as `file` has it, which may be otherwise than it is written; `on_line` gets what `up` prints."""
+        self._sysplex = file.sysplex
         self._on_line = on_line
         self._up = asyncio.Event()
         self._last = ""
-        command = [sys.executable, "-P", "-m", "launcher.cli", "up", "--config", str(config), "--data", str(data)]
-        self._process = Process(command, os.environ, self._line)
+        command = [sys.executable, "-P", "-m", "launcher.cli", "up", "--config", str(file.path), "--data", str(data)]
+        environ = dict(os.environ) | {"PLEXMESH_TLS": "on" if file.tls else "off"}
+        self._process = Process(command, environ, self._line)
 
     async def ready(self) -> None:
         """Raises Unavailable, with the last line it said."""

@@ -22,7 +22,7 @@ from launcher import lock, place, secure
 from launcher.certs_command import certs_group, make_certificates
 from launcher.config_command import config_group
 from launcher.drill_command import drill_command
-from launcher.options import compose_option, config_option, data_option, gateway_option
+from launcher.options import compose_option, config_option, data_option, gateway_option, tls_option
 from shared.command import DONE, NOT_AS_WANTED, exit_code, said
 from shared.errors import ConfigError, NotFound, PlexmeshError, Unavailable, nearest
 
@@ -73,7 +73,7 @@ cli.add_command(certs_group)
 
 @cli.command()
 @click.option("--lpars", type=click.IntRange(1, 16), metavar="N", help="How many LPARs; default: those of the file.")
-@click.option("--tls", "with_tls", is_flag=True, help="TLS everywhere; certificates that are missing are made.")
+@tls_option
 @data_option
 @config_option
 def up(lpars: int | None, with_tls: bool, data: str | None, config: str | None) -> int:
@@ -142,18 +142,24 @@ def status(as_json: bool, compose: str | None, data: str | None) -> int:
 
 
 @cli.command()
+@tls_option
 @data_option
 @config_option
-def demo(data: str | None, config: str | None) -> int:
+def demo(with_tls: bool, data: str | None, config: str | None) -> int:
     """One minute: start a sysplex, kill an LPAR under load, bring it back, show what the callers saw."""
     from shared import plexfile
 
+    if with_tls:
+        os.environ["PLEXMESH_TLS"] = "on"
     file = plexfile.read(place.config_file(config))
     folder = place.data_folder(data)
     if lock.holder(folder) is not None:
         raise ConfigError(f"a sysplex is running with the data folder {folder}; stop it first: {_down(folder)}")
     if len(file.lpars) < 2 or "sample" not in file.components:
         raise ConfigError(f"{file.path}: the demo needs two LPARs and the component sample")
+    place.make_data_folder(folder)
+    if file.tls:
+        make_certificates(folder, file)
 
     from launcher.demo import Demo
     from shared.lifecycle import run as run_lifecycle

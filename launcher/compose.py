@@ -57,6 +57,8 @@ class Compose:
         """`data`: where the certificates of containers are kept; default file: the nearest compose.yaml. Raises
         ConfigError, Unavailable: there is no engine."""
         self._file = _as_it_runs(compose_file.read(file or compose_file.nearest(Path.cwd())), data)
+        secured = self._file.sysplex_url.startswith("https:")
+        self.credentials = secure.credentials(data / FETCHED) if secured else None
         self._orders: dict[str, Callable[[LparContainer], object]] = {
             "kill": lambda lpar: engine.docker("kill", lpar.name),
             "pause": lambda lpar: engine.docker("pause", lpar.name),

@@ -6,6 +6,7 @@ Source: `launcher.sysplex_api`. Errors come back as the class of their status, w
 from __future__ import annotations
 
 import http.client
+import ssl
 import urllib.parse
 from collections.abc import Iterator
 
@@ -43,8 +44,10 @@ class Messages(msgspec.Struct, frozen=True):
 
 
 class Control:
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, tls: ssl.SSLContext | None = None) -> None:
+        """`tls`: for https, instead of the command's own."""
         self._url = url
+        self._tls = tls
 
     def status(self) -> tuple[wire.SysplexStatus, bytes]:
         """Decoded, and as it came."""
@@ -118,7 +121,7 @@ class Control:
         self, method: str, path: str, timeout_s: float, body: bytes | None
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         """An answer that has begun, and is none of an error; the caller closes the connection."""
-        connection = connected(self._url, timeout_s)
+        connection = connected(self._url, timeout_s, self._tls)
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
             response = connection.getresponse()
@@ -132,11 +135,11 @@ class Control:
         return connection, response
 
 
-def connected(url: str, timeout_s: float) -> http.client.HTTPConnection:
-    """A connection to there, not opened yet; with https, as `launcher.secure` has it."""
+def connected(url: str, timeout_s: float, tls: ssl.SSLContext | None = None) -> http.client.HTTPConnection:
+    """A connection to there, not opened yet; with https by `tls`, or as `launcher.secure` has it."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme == "https":
-        context = secure.context()
+        context = tls or secure.context()
         return http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=timeout_s, context=context)
     return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
 

@@ -57,7 +57,7 @@ class Demo:
 
     async def run(self, lifecycle: Lifecycle) -> None:
         """Raises DemoFailed."""
-        sysplex = ChildSysplex(self._file.path, self._data, self._file.sysplex, self._line)
+        sysplex = ChildSysplex(self._file, self._data, self._line)
         self._say(f"starting {len(self._file.lpars)} LPARs, as `{self._program.command('up')}` does")
         try:
             await sysplex.ready()

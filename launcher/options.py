@@ -29,4 +29,7 @@ compose_option = click.option(
     metavar="[FILE]",
     help="The sysplex in containers of that compose file; default: the nearest compose.yaml.",
 )
+tls_option = click.option(
+    "--tls", "with_tls", is_flag=True, help="TLS everywhere; certificates that are missing are made."
+)
 gateway_option = click.option("--gateway", metavar="URL", help="Ask that one; default: one of the sysplex here.")

@@ -6,13 +6,28 @@ The pair `sysplex` there is `up`'s own, and what the command shows: who can read
 from __future__ import annotations
 
 import ssl
+from dataclasses import dataclass
 from pathlib import Path
 
 from shared.config import certificates_in
-from shared.tls import Files, Tls, of
+from shared.tls import Files, Tls, Trust, of
 
 NAME = "sysplex"
 _folder: list[Path] = []
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """For calls to one sysplex: of who holds the command's certificate, and of a stranger, who shows none."""
+
+    holder: ssl.SSLContext
+    stranger: ssl.SSLContext
+
+
+def credentials(data: Path) -> Credentials:
+    """By the files as they are now: a folder may have had another sysplex before. Raises ConfigError."""
+    holder = Tls(Files.named(certificates_in(data), NAME))
+    return Credentials(holder.client, Trust(holder.files.authorities, "STRICT").context)
 
 
 def work_with(data: Path) -> None:

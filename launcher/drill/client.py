@@ -10,6 +10,7 @@ Source: RFC 9112; the parser is httptools (llhttp).
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from dataclasses import dataclass, field
 
@@ -107,12 +108,13 @@ class Client:
 
     host: str
     port: int
+    tls: ssl.SSLContext | None = None
     _kept: list[Connection] = field(default_factory=list)
 
     async def connect(self) -> Connection:
         """Raises Cut."""
         try:
-            reader, writer = await asyncio.open_connection(self.host, self.port)
+            reader, writer = await asyncio.open_connection(self.host, self.port, ssl=self.tls)
         except OSError as error:
             raise Cut(f"cannot connect: {_reason(error)}") from error
         return Connection(reader, writer, time.monotonic())

@@ -1,7 +1,8 @@
 """The load of a drill: calls that start on time whatever becomes of earlier ones (an open loop).
 
 A share of them is made on new connections, the others on kept ones, because the two meet a dying gateway differently.
-`cache` calls are writes of the drill's own keys; those that were acknowledged are read back at the end.
+`cache` calls are writes of the drill's own keys; those that were acknowledged are read back at the end. With TLS they
+show the command's certificate, as the cache is not for everybody; the others are a stranger's, who shows none.
 
 Latency counts from when a call was due, not from when this process got round to it.
 """
@@ -20,6 +21,7 @@ import msgspec
 from launcher.drill.client import Answer, Client, Connection, Cut
 from launcher.drill.evidence import Call, Evidence
 from launcher.drill.scenario import Load
+from launcher.secure import Credentials
 
 CACHE = "/cachingservice/api/v1/cache"
 
@@ -27,11 +29,16 @@ READ_BACK_TRIES = 5
 
 
 class Caller:
-    def __init__(self, base: str, load: Load, evidence: Evidence, seed: int) -> None:
-        """`base` is the sysplex address, "http://host:port"."""
+    def __init__(
+        self, base: str, load: Load, evidence: Evidence, seed: int, credentials: Credentials | None = None
+    ) -> None:
+        """`base` is the sysplex address, "http://host:port", or https with `credentials`."""
         parts = urllib.parse.urlsplit(base)
+        host, port = parts.hostname or "", parts.port or (443 if credentials else 80)
         self._base = base
-        self._client = Client(parts.hostname or "", parts.port or 80)
+        self._host = f"{host}:{port}"
+        self._stranger = Client(host, port, credentials.stranger if credentials else None)
+        self._holder = Client(host, port, credentials.holder) if credentials else self._stranger
         self._load = load
         self._evidence = evidence
         self._chance = random.Random(seed)
@@ -66,34 +73,37 @@ class Caller:
         self._stop.set()
 
     def close(self) -> None:
-        self._client.close()
+        self._stranger.close()
+        self._holder.close()
 
     async def _call(self, name: str, due: float, *, new: bool) -> None:
         if name == "cache":
             self._keys += 1
             key, value = f"key-{self._keys}", f"{self._chance.random():.12f}"
             body = f'{{"key":"{key}","value":"{value}"}}'
-            call = await self._try("POST", CACHE, body, due, new=new, fields=self._caller)
+            call = await self._try(self._holder, "POST", CACHE, body, due, new=new, fields=self._caller)
             if call.kind == "ok":
                 self._written[key] = value
         else:
             method, path = name.split(" ", 1)
             body = '{"drill":1}' if method in ("POST", "PUT", "PATCH") else ""
-            call = await self._try(method, path, body, due, new=new)
+            call = await self._try(self._stranger, method, path, body, due, new=new)
         self._evidence.calls.append(call)
 
-    async def _try(self, method: str, path: str, body: str, due: float, *, new: bool, fields: str = "") -> Call:
+    async def _try(
+        self, client: Client, method: str, path: str, body: str, due: float, *, new: bool, fields: str = ""
+    ) -> Call:
         head = self._head(method, path) + fields
         if new:
             head += "Connection: close\r\n"
         if body:
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        connection: Connection | None = None if new else self._client.kept()
+        connection: Connection | None = None if new else client.kept()
         begun, age_s, carried, gateway = time.monotonic(), 0.0, 0, ""
         try:
             async with asyncio.timeout(self._load.timeout_s):
                 if connection is None:
-                    connection = await self._client.connect()
+                    connection = await client.connect()
                 else:
                     age_s, carried, gateway = begun - connection.made, connection.carried, connection.gateway
                 answer = await connection.call((head + "\r\n").encode(), body.encode())
@@ -102,7 +112,7 @@ class Caller:
                 connection.close()
             why = str(error) if isinstance(error, Cut) else f"no answer in {self._load.timeout_s:g} s"
             return self._said(due, method, path, None, why, age_s, carried, gateway)
-        self._client.give_back(connection, answer)
+        client.give_back(connection, answer)
         return self._said(due, method, path, answer, _why(answer), age_s, carried, connection.gateway)
 
     def _said(
@@ -160,16 +170,15 @@ class Caller:
         head = f"{self._head(method, path)}{self._caller}\r\n"
         try:
             async with asyncio.timeout(self._load.timeout_s):
-                connection = self._client.kept() or await self._client.connect()
+                connection = self._holder.kept() or await self._holder.connect()
                 answer = await connection.call(head.encode(), b"")
         except (Cut, TimeoutError):
             return None
-        self._client.give_back(connection, answer)
+        self._holder.give_back(connection, answer)
         return answer
 
     def _head(self, method: str, path: str) -> str:
-        host = f"{self._client.host}:{self._client.port}"
-        return f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: plexmesh-drill\r\n"
+        return f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\nUser-Agent: plexmesh-drill\r\n"
 
 
 class _Message(msgspec.Struct, rename="camel"):

@@ -7,6 +7,7 @@ addresses of its own, with plexmesh's own components only; what somebody runs be
 from __future__ import annotations
 
 import copy
+import dataclasses
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from launcher import secure
 from launcher.control import Control
 from launcher.drill.target import NotHere
 from shared import plexfile, wire
@@ -30,13 +32,12 @@ PARTITION = "a partition needs networks that can be cut: plexmesh drill --target
 class Local:
     kind = "local"
 
-    def __init__(self, file: Plexfile, *, own: bool) -> None:
-        """`own`: the file is the drill's, and may be written."""
+    def __init__(self, file: Plexfile, data: Path, *, own: bool) -> None:
+        """`data`: its folder; `own`: the file is the drill's, and may be written. Raises ConfigError."""
         self._file = file
         self._own = own
-        if file.tls:
-            raise NotHere("drills speak plain HTTP: start the sysplex without TLS, or do it to one of its own (--own)")
-        self._control = Control(file.url)
+        self.credentials = secure.credentials(data) if file.tls else None
+        self._control = Control(file.url, self.credentials.holder if self.credentials else None)
 
     def status(self) -> wire.SysplexStatus:
         return self._control.status()[0]
@@ -72,11 +73,7 @@ class Local:
         self._control.reload()
 
     def event_urls(self) -> dict[str, str]:
-        launchers = {
-            each.id: f"http://{each.hostname}:{self._file.port('launcher', each.id)}"
-            for each in self._file.lpars.values()
-        }
-        return {"": self._file.url, **launchers}
+        return {"": self._file.url, **{each: self._file.launcher_url(each) for each in self._file.lpars}}
 
 
 def own_file(base: Plexfile, folder: Path, *, behaviour: str, speed: float, without: list[str]) -> Plexfile:
@@ -86,7 +83,7 @@ def own_file(base: Plexfile, folder: Path, *, behaviour: str, speed: float, with
     source = yaml.safe_load(base.path.read_text("utf-8")) or {}
     path = folder / "plexmesh.yaml"
     _write(path, own_tree(source, base, behaviour=behaviour, speed=speed, without=without))
-    return plexfile.read(path)
+    return dataclasses.replace(plexfile.read(path), tls=base.tls)
 
 
 def own_tree(
@@ -106,8 +103,11 @@ def own_tree(
     }
     plex = tree.setdefault("plexmesh", {})
     plex["address"] = f"{host}:7550"
-    for key in ("behaviour", "speed", "without", "tls"):
+    for key in ("behaviour", "speed", "without"):
         plex.pop(key, None)
+    plex["tls"] = base.tls
+    if base.authorities:
+        plex["certificateAuthorities"] = [str(each.absolute()) for each in base.authorities]
     if behaviour == "zowe":
         plex |= {"behaviour": behaviour, "speed": speed}
     if without:

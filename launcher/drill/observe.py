@@ -20,7 +20,7 @@ import msgspec
 
 from launcher import follow
 from launcher.drill.evidence import Evidence, Member, Process, Registry, Rotation, Track
-from launcher.drill.target import Target
+from launcher.drill.target import Target, connector
 from shared import wire
 from shared.errors import PlexmeshError
 from shared.events import Event
@@ -54,7 +54,7 @@ class Observers:
         self._seen = evidence
         self._now = now
         self._tell = tell
-        self._session = aiohttp.ClientSession(read_bufsize=READ_BYTES)
+        self._session = aiohttp.ClientSession(connector=connector(target), read_bufsize=READ_BYTES)
         self._tasks: list[asyncio.Task[None]] = []
         self._followed: set[str] = set()
 

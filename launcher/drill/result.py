@@ -107,6 +107,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     without: list[str]
     target: str
     """local or compose."""
+    tls: bool = False
+    """Whether everything spoke TLS."""
     passed: bool
     duration_s: float
     verdicts: list[Verdict]

@@ -51,7 +51,7 @@ class Drill:
         seen = Evidence([lpar.id for lpar in status.lpars], behaviour=behaviour, external=self._load is None)
         stretch = self._scenario.control_wait if behaviour == "zowe" else 1.0
         steps = list(self._scenario.play(seen.lpars, self._seed, stretch))
-        caller = Caller(status.sysplex.url, self._load or Load(), seen, self._seed)
+        caller = Caller(status.sysplex.url, self._load or Load(), seen, self._seed, self._target.credentials)
         observers = Observers(self._target, seen, lambda: caller.now, self._event)
         player = Player(self._target, seen, lambda: caller.now, lambda text: self._screen.step(caller.now, text))
         await observers.start(status)
@@ -87,6 +87,7 @@ class Drill:
             behaviour=behaviour,
             speed=speed,
             without=without,
+            tls=self._target.credentials is not None,
         )
 
     def _event(self, at: float, lpar: str, text: str) -> None:

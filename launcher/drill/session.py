@@ -8,6 +8,7 @@ own on addresses of their own.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import platform
 import time
@@ -111,9 +112,9 @@ class Session:
         begun = datetime.now(UTC)
         runs = [await self._first(scenario)]
         if options.control and options.behaviour != "zowe" and "local" in scenario.targets:
-            runs.append(await self._own(scenario, behaviour="zowe"))
+            runs.append(await self._own(scenario, behaviour="zowe", tls=runs[0].tls))
         for guard in options.without:
-            runs.append(await self._own(scenario, without=[guard]))
+            runs.append(await self._own(scenario, without=[guard], tls=runs[0].tls))
         return result.Report(
             scenario=scenario.name,
             title=scenario.title,
@@ -139,21 +140,29 @@ class Session:
             raise NotHere(f"{scenario.name} needs --target {' or '.join(scenario.targets)}")
         if options.target == "compose":
             return await self._play(scenario, self.compose())
-        running = lock.holder(self.data) is not None
+        running = lock.holder(self.data)
         if running and not options.own and options.behaviour == "plexmesh" and "add" not in _actions(scenario):
-            return await self._play(scenario, Local(self.file, own=False))
-        return await self._own(scenario, behaviour=options.behaviour)
+            as_it_runs = dataclasses.replace(self.file, tls=running.url.startswith("https:"))
+            return await self._play(scenario, Local(as_it_runs, self.data, own=False))
+        return await self._own(scenario, behaviour=options.behaviour, tls=self.file.tls)
 
-    async def _own(self, scenario: Scenario, *, behaviour: str = "plexmesh", without: Sequence[str] = ()) -> result.Run:
+    async def _own(
+        self, scenario: Scenario, *, tls: bool, behaviour: str = "plexmesh", without: Sequence[str] = ()
+    ) -> result.Run:
+        base = dataclasses.replace(self.file, tls=tls)
         speed = self.options.speed if behaviour == "zowe" else 1.0
         folder = self.data / "drills" / "sysplex"
-        file = local.own_file(self.file, folder, behaviour=behaviour, speed=speed, without=list(without))
-        sysplex = ChildSysplex(file.path, folder / "data", file.sysplex)
+        file = local.own_file(base, folder, behaviour=behaviour, speed=speed, without=list(without))
+        sysplex = ChildSysplex(file, folder / "data")
         try:
             await sysplex.ready()
             await asyncio.sleep(SETTLE_S + (FETCHES_S / speed if behaviour == "zowe" else 0.0))
             return await self._play(
-                scenario, Local(file, own=True), behaviour=behaviour, speed=speed, without=list(without)
+                scenario,
+                Local(file, folder / "data", own=True),
+                behaviour=behaviour,
+                speed=speed,
+                without=list(without),
             )
         finally:
             await sysplex.stop()

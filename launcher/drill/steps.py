@@ -11,7 +11,7 @@ import aiohttp
 from launcher.drill.evidence import Done, Evidence
 from launcher.drill.scenario import Step
 from launcher.drill.storm import Storm
-from launcher.drill.target import Target
+from launcher.drill.target import Target, connector
 from shared.errors import PlexmeshError, Unavailable
 
 READY_WITHIN_S = 60.0
@@ -26,7 +26,7 @@ class Player:
         self._seen = evidence
         self._now = now
         self._tell = tell
-        self._storm = Storm()
+        self._storm = Storm(lambda: connector(target))
 
     async def play(self, steps: Iterable[Step]) -> None:
         """A step that fails is recorded, and the next one is done: what follows may be what mends it."""
@@ -118,7 +118,7 @@ class Player:
             raise Unavailable(f"{step.lpar} has no component sample")
         try:
             async with (
-                aiohttp.ClientSession(timeout=ASK) as session,
+                aiohttp.ClientSession(connector=connector(self._target), timeout=ASK) as session,
                 session.put(f"{url}/drill/delay", json={"seconds": step.number}) as answer,
             ):
                 answer.raise_for_status()

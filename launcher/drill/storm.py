@@ -6,7 +6,7 @@ Source: Eureka's REST operations (POST and DELETE below /eureka/apps).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import aiohttp
 
@@ -22,7 +22,8 @@ TIMEOUT = aiohttp.ClientTimeout(total=10.0)
 
 
 class Storm:
-    def __init__(self) -> None:
+    def __init__(self, connector: Callable[[], aiohttp.TCPConnector]) -> None:
+        self._connector = connector
         self._registered: list[tuple[str, str, str]] = []
         """Node, service, instance."""
 
@@ -43,7 +44,7 @@ class Storm:
         if not calls:
             return
         gate = asyncio.Semaphore(AT_ONCE)
-        async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
+        async with aiohttp.ClientSession(connector=self._connector(), timeout=TIMEOUT) as session:
 
             async def ask(call: _Asked) -> None:
                 async with gate, session.request(call.method, call.url, json=call.body) as answer:

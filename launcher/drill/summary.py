@@ -24,15 +24,17 @@ def run(
     behaviour: str = "plexmesh",
     speed: float = 1.0,
     without: Sequence[str] = (),
+    tls: bool = False,
 ) -> result.Run:
     verdicts = verdict.verdicts(scenario.expect, seen, target)
     return result.Run(
         label=label(behaviour, without),
-        note=note(behaviour, speed),
+        note=note(behaviour, speed, tls=tls),
         behaviour=behaviour,
         speed=speed,
         without=list(without),
         target=target,
+        tls=tls,
         passed=all(each.passed is not False for each in verdicts),
         duration_s=round(seen.duration_s, 2),
         verdicts=verdicts,
@@ -51,10 +53,11 @@ def label(behaviour: str, without: Sequence[str]) -> str:
     return f"{base} without {', '.join(without)}" if without else base
 
 
-def note(behaviour: str, speed: float) -> str:
-    if behaviour != "zowe":
-        return ""
-    return CONTROL_NOTE if speed == 1 else f"{CONTROL_NOTE}; its timers run {speed:g} times as fast"
+def note(behaviour: str, speed: float, *, tls: bool = False) -> str:
+    said = [CONTROL_NOTE] if behaviour == "zowe" else []
+    if behaviour == "zowe" and speed != 1:
+        said.append(f"its timers run {speed:g} times as fast")
+    return "; ".join([*said, "with TLS"] if tls else said)
 
 
 def slices(calls: Iterable[Call], duration_s: float) -> list[Slice]:

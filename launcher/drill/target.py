@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+import aiohttp
+
+from launcher.secure import Credentials
 from shared import wire
 from shared.errors import PlexmeshError
 
@@ -21,6 +24,9 @@ class NotHere(PlexmeshError):
 class Target(Protocol):
     kind: str
     """local or compose."""
+
+    credentials: Credentials | None
+    """None: it speaks no TLS."""
 
     def status(self) -> wire.SysplexStatus: ...
 
@@ -45,3 +51,8 @@ class Target(Protocol):
 
     def event_urls(self) -> dict[str, str]:
         """Whose /application/events tell what happens: the LPAR ("" for the sysplex' own), and the base URL."""
+
+
+def connector(target: Target) -> aiohttp.TCPConnector:
+    """For calls to its processes, with the command's certificate where they speak TLS."""
+    return aiohttp.TCPConnector(ssl=target.credentials.holder if target.credentials else True)
