@@ -19,7 +19,7 @@
              datapath, entrance, gates: what requests share, and what some of them are asked first
              inner, probing, watch, access_log, access_file: beside it
              front, worker, channel, child, crew, cores: processes
-    pages    api, views, collector, desk, console/, zowe/ (Zowe's own endpoints)
+    pages    api, views, collector, desk, console/, zowe/ (Zowe's own endpoints), login/
              explain, asked, explanation, near_misses, hearsay, inquiry: why a call is answered as it is
 
 Invariants:

@@ -9,8 +9,8 @@
 All of it is read from one `Snapshot`: what the registry says, not what this gateway has found out about an instance
 (`gateway.views` has that). `metadata` reads the flat keys of a registration, `address` knows how it looks from outside.
 
-Not promised: whoever reaches the gateway may ask, until identity exists; Zowe wants a login for most of it. Services of
-other domains are not fetched from their gateways.
+Not promised: in plain whoever reaches the gateway may ask; Zowe wants a login for most of it. Services of other domains
+are not fetched from their gateways.
 
 Source: Zowe API Mediation Layer, version 3: the gateway's own endpoints and its registration.
 """
