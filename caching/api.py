@@ -22,6 +22,7 @@ This is the way through aiohttp, which takes everything; the short one is `cachi
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
@@ -30,6 +31,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from caching import answers, caller
+from caching.caller import Said
 from caching.calls import Call, Calls
 from caching.openapi import document
 from caching.operations import OPERATIONS, Operation
@@ -37,13 +39,18 @@ from caching.refusals import ValueTooLong
 from caching.requests import Request, known_only
 from shared.answer import Answer, response
 from shared.errors import BadInput, PlexmeshError
+from shared.identity import Identity
 
 BASE = "/cachingservice/api/v1"
 
+Identify = Callable[[asyncio.BaseTransport | None], Identity | None]
+"""Who is at the other end of a connection; None: in plain."""
+
 
 class CachingApi:
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, identify: Identify) -> None:
         self._calls = calls
+        self._identify = identify
         self._document = answers.json(document(OPERATIONS, version("plexmesh-sysplex"), BASE))
 
     def routes(self) -> list[web.RouteDef]:
@@ -60,7 +67,7 @@ class CachingApi:
         async def handle(request: web.Request) -> web.Response:
             started = time.perf_counter()
             try:
-                asked = await _read(request, operation)
+                asked = await self._read(request, operation)
             except PlexmeshError as error:
                 return response(self._calls.refused(kind, error, started))
             return response(await self._calls.answer(kind, call, asked))
@@ -70,21 +77,23 @@ class CachingApi:
     async def openapi(self, _: Request) -> Answer:
         return self._document
 
+    async def _read(self, request: web.Request, operation: Operation) -> Request:
+        headers = request.headers
+        owner = "" if operation.public else self._owner(request)
+        _check_target(request)
+        known_only((name for name, _ in request.query.items()), operation.query)
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge as error:
+            raise ValueTooLong(f"The body is longer than {request.client_max_size} bytes") from error
+        except web.RequestPayloadError as error:
+            raise BadInput("The body is not as the head says: its chunks, or its encoding") from error
+        fields = {name.lower(): ", ".join(headers.getall(name)) for name in headers}
+        return Request(owner, fields, request.query, request.match_info, body, request.rel_url.raw_path)
 
-async def _read(request: web.Request, operation: Operation) -> Request:
-    headers = request.headers
-    named = headers.getall(caller.HEADER, ())
-    owner = "" if operation.public else caller.owner(named, forwarded=caller.FORWARDED in headers)
-    _check_target(request)
-    known_only((name for name, _ in request.query.items()), operation.query)
-    try:
-        body = await request.read()
-    except web.HTTPRequestEntityTooLarge as error:
-        raise ValueTooLong(f"The body is longer than {request.client_max_size} bytes") from error
-    except web.RequestPayloadError as error:
-        raise BadInput("The body is not as the head says: its chunks, or its encoding") from error
-    fields = {name.lower(): ", ".join(headers.getall(name)) for name in headers}
-    return Request(owner, fields, request.query, request.match_info, body, request.rel_url.raw_path)
+    def _owner(self, request: web.Request) -> str:
+        said = Said.by(lambda name: request.headers.getall(name, ()))
+        return caller.owner(said, self._identify(request.transport))
 
 
 def _check_target(request: web.Request) -> None:

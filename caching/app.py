@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from caching import health, settings
 from caching.api import BASE, CachingApi, render
 from caching.backends.in_memory import REMARK, InMemoryStorage
 from caching.backends.vsam import Place, VsamStorage
+from caching.caller import DISTINGUISHED_NAME, ROLE
 from caching.calls import Calls
 from caching.clock import Clock
 from caching.config import CachingConfig
@@ -30,6 +32,7 @@ from shared.application import Application
 from shared.doorway import Doorway, short_ways
 from shared.errors import PlexmeshError, Unavailable
 from shared.events import Events
+from shared.identity import Identity
 from shared.lifecycle import Lifecycle
 from shared.tls import client_tls, secured, server_tls
 
@@ -66,12 +69,13 @@ async def run(config: CachingConfig, lifecycle: Lifecycle) -> None:
     doors = [problem.middleware(render), access.certified(config, is_for_holders)]
     app = web.Application(middlewares=doors, client_max_size=config.body_bytes)
     app.add_routes(vitals.routes())
+    identify = functools.partial(access.who, access=config.access) if config.tls else nobody
     calls = Calls(storage, metrics, oversize_status=oversize_status)
-    app.add_routes(CachingApi(calls).routes())
+    app.add_routes(CachingApi(calls, identify).routes())
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=FINISH_S)
     await runner.setup()
     assert runner.server is not None
-    ways = short_ways(Desk(calls, config.body_bytes), runner.server)
+    ways = short_ways(Desk(calls, config.body_bytes, identify), runner.server)
     doorway = Doorway(runner.server, ways, certified=config.tls)
     servers = [await net.serve(doorway, each, server_tls(config)) for each in listeners]
     events.emit("caching.started", instance=config.instance, storage=choice.mode)
@@ -110,13 +114,19 @@ def service(config: CachingConfig, storage: Storage) -> plexmesh.Service:
     )
 
 
+def nobody(_: asyncio.BaseTransport | None) -> Identity | None:
+    """In plain."""
+    return None
+
+
 def is_for_holders(path: str) -> bool:
     """Of a certificate, where there is TLS: the entries; not the document that describes them."""
     return path.startswith(BASE) and path != f"{BASE}/openapi.json"
 
 
 def api_info(config: CachingConfig) -> dict[str, str]:
-    """Where a catalog shows the API and finds its OpenAPI document, as Zowe's services say it."""
+    """Where a catalog shows the API and finds its OpenAPI document, as Zowe's services say it; with TLS, that gateways
+    are to tell whose certificate a caller has shown."""
     about = {
         "apiId": "zowe.apiml.cachingservice",
         "version": version("plexmesh-sysplex"),
@@ -124,8 +134,10 @@ def api_info(config: CachingConfig) -> dict[str, str]:
         "swaggerUrl": f"{config.url(config.port)}{BASE}/openapi.json",
     }
     tile = {"id": "infrastructure", "title": "Infrastructure", "description": "What services build on"}
+    vouched = {"apiml.authentication.scheme": "x509", "apiml.authentication.headers": f"{DISTINGUISHED_NAME},{ROLE}"}
     return {
         "plexmesh.visibility": "internal",
+        **(vouched if config.tls else {}),
         **{f"apiml.apiInfo.api-v1.{name}": value for name, value in about.items()},
         **{f"apiml.catalog.tile.{name}": value for name, value in tile.items()},
     }

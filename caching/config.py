@@ -15,7 +15,8 @@ class CachingConfig(ServiceConfig):
         "vsam:PLEX.CACHE", "where entries are kept: vsam:NAME, redis://…, etcd://…, inMemory, or Zowe's mapping"
     )
     identity: str = setting(
-        "trustedHeaders", "who calls is who X-CS-Service-ID says, unproven; the only way there is without TLS"
+        "trustedHeaders",
+        "who calls is who X-CS-Service-ID says, unproven; the only way there is without TLS, and not asked with it",
     )
     compat: dict[str, Any] | None = setting(None, "{oversizeStatus: 400} answers a value too long as the original does")
     write_deadline_s: float = setting(

@@ -2,7 +2,7 @@
 
     GET, PUT, DELETE /cache/{key}      POST, PUT /cache
 
-A key that is spelled with %, a query, a caller who is not named once: all that goes to aiohttp, which makes the same
+A key that is spelled with %, a query, a caller who is not known: all that goes to aiohttp, which makes the same
 calls. A read that the storage can answer at once is answered in the same step.
 
 Source: RFC 9112. Not here: the answers (`caching.calls`).
@@ -17,13 +17,15 @@ from collections.abc import Awaitable, Mapping
 from functools import lru_cache
 
 from caching import caller
-from caching.api import BASE
+from caching.api import BASE, Identify
+from caching.caller import Said
 from caching.calls import Call, Calls
 from caching.entries import Name
 from caching.requests import Request
 from shared.answer import Answer
 from shared.errors import PlexmeshError
 from shared.express import KEPT_BLOCKS, Handler, Head, fields_of
+from shared.identity import Identity
 
 CACHE = f"{BASE}/cache".encode()
 KEY = re.compile(rb"/([A-Za-z0-9._~!$&'()*+,;=:@-]+)")
@@ -35,8 +37,9 @@ NOTHING: Mapping[str, str] = {}
 
 
 class Desk:
-    def __init__(self, calls: Calls, body_bytes: int) -> None:
+    def __init__(self, calls: Calls, body_bytes: int, identify: Identify) -> None:
         self.body_bytes = body_bytes
+        self._identify = identify
         self._calls = calls
         self._whole: dict[bytes, tuple[str, Call]] = {
             b"POST": ("create", calls.create),
@@ -57,7 +60,7 @@ class Desk:
     def find(self, head: Head, transport: asyncio.BaseTransport) -> Handler | None:
         if not head.target.startswith(CACHE):
             return None
-        fields = _fields(head.block)
+        fields = _fields(head.block, self._identify(transport))
         rest = head.target[len(CACHE) :]
         if fields is None:
             return None
@@ -91,14 +94,14 @@ class Desk:
 
 
 @lru_cache(maxsize=KEPT_BLOCKS)
-def _fields(block: bytes) -> tuple[str, Mapping[str, str]] | None:
+def _fields(block: bytes, shown: Identity | None) -> tuple[str, Mapping[str, str]] | None:
     """The caller, and the fields of a plain head; None: aiohttp is to find out who calls."""
     found = fields_of(block)
     if found is None:
         return None
     fields = {name.decode(): value.decode() for name, value in found.items()}
     try:
-        named = [fields[caller.HEADER.lower()]] if caller.HEADER.lower() in fields else []
-        return caller.owner(named, forwarded=caller.FORWARDED.lower() in fields), fields
+        said = Said.by(lambda name: [fields[name.lower()]] if name.lower() in fields else [])
+        return caller.owner(said, shown), fields
     except PlexmeshError:
         return None

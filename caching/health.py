@@ -11,11 +11,13 @@ import msgspec
 from caching.storage import Storage
 
 UNPROVEN = {
-    "trustedHeaders": "callers are who they say they are (X-CS-Service-ID): nothing proves it without TLS",
+    "trustedHeaders": "no TLS: callers are who they say they are (X-CS-Service-ID), and nothing proves it",
 }
-"""By the setting `identity`."""
+"""In plain, by the setting `identity`."""
 
-WITH_TLS = "callers are who they say they are (X-CS-Service-ID), among the holders of a certificate of this sysplex"
+
+def unproven(identity: str) -> dict[str, object]:
+    return {"identity": identity, "colour": "yellow", "why": [UNPROVEN[identity]]}
 
 
 def parts(storage: Storage, identity: str, tls: bool = False) -> dict[str, object]:
@@ -26,7 +28,7 @@ def parts(storage: Storage, identity: str, tls: bool = False) -> dict[str, objec
         **storage.details(),
         "capabilities": msgspec.to_builtins(storage.capabilities),
     }
-    who = {"colour": "yellow", "identity": identity, "why": [WITH_TLS if tls else UNPROVEN[identity]]}
+    who = {"identity": "certificates", "colour": "green", "why": []} if tls else unproven(identity)
     return {
         "storage": {"status": "DOWN" if why else "UP", "details": held},
         "identity": {"status": "UP", "details": who},

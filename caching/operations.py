@@ -78,7 +78,7 @@ TTL = {"type": "integer", "minimum": 1, "maximum": LONGEST_TTL_S}
 CALLER = Parameter(
     "X-CS-Service-ID",
     "header",
-    "who calls: the owner of the entries",
+    "who calls: the owner of the entries; with TLS it may be left out, and the owner is the certificate's with it",
     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[ -~]*[!-~][ -~]*$"},
     required=True,
 )
@@ -119,7 +119,7 @@ HEADERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 REFUSALS: Mapping[int, str] = {
     400: "what is wrong, where, what was expected",
     401: "the caller is not named, once, in X-CS-Service-ID",
-    403: "the gateway's id is not for callers from outside",
+    403: "the gateway's id is not for callers from outside; with TLS: no certificate, or one that names nobody",
     404: "there is none of that name",
     409: "there is one already; its ETag is in the header",
     412: "the entry is not the one that the condition names; the present one's ETag is in the header, if there is one",

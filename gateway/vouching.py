@@ -3,11 +3,14 @@
     X-Certificate-Public               the certificate, DER in base64
     X-Certificate-DistinguishedName    CN=orders, OU=plexmesh client, O=PLEX1
     X-Certificate-CommonName           orders
+    X-Certificate-Role                 service, operator or peer: what that makes its holder (`shared.identity`)
 
-The service says in `apiml.authentication.headers` which of them it wants; nothing said: all. A call of somebody who has
+The service says in `apiml.authentication.headers` which of them it wants; nothing said: Zowe's, which are the first
+three. A call of somebody who has
 shown none goes on, with the reason in X-Zowe-Auth-Failure, which the caller hears too.
 
-Source: Zowe API Mediation Layer, x509 scheme. A name's form is that of Java's X500Principal (RFC 1779).
+Source: Zowe API Mediation Layer, x509 scheme. A name's form is that of Java's X500Principal (RFC 1779); what is not
+ASCII in it is said in bytes of UTF-8, as RFC 4514 has it, so that two names are never told alike.
 """
 
 from __future__ import annotations
@@ -15,9 +18,9 @@ from __future__ import annotations
 import base64
 import ssl
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
-from shared.identity import Identity, Role, common_name, distinguished_name
+from shared.identity import Access, Identity, Role, identity
 
 PUBLIC, DISTINGUISHED_NAME, COMMON_NAME = (
     "X-Certificate-Public",
@@ -25,8 +28,8 @@ PUBLIC, DISTINGUISHED_NAME, COMMON_NAME = (
     "X-Certificate-CommonName",
 )
 ROLE = "X-Certificate-Role"
-"""To the gateway's own pages only: what that certificate may."""
-HEADERS = {each.lower(): each for each in (PUBLIC, DISTINGUISHED_NAME, COMMON_NAME)}
+ZOWES = (PUBLIC, DISTINGUISHED_NAME, COMMON_NAME)
+HEADERS = {each.lower(): each for each in (*ZOWES, ROLE)}
 
 NOT_SHOWN = b"X-Zowe-Auth-Failure: ZWEAG167E No client certificate was provided with the request\r\n"
 
@@ -39,27 +42,30 @@ def wanted(metadata: Mapping[str, str]) -> tuple[str, ...]:
     strangers = [each for each in said if each.lower() not in HEADERS]
     if strangers:
         raise ValueError(f"expected of {', '.join(HEADERS.values())}")
-    return tuple(HEADERS[each.lower()] for each in said) or tuple(HEADERS.values())
+    return tuple(HEADERS[each.lower()] for each in said) or ZOWES
 
 
-def lines(shown: ssl.SSLObject | None, headers: Sequence[str]) -> bytes:
+def lines(shown: ssl.SSLObject | None, headers: Sequence[str], access: Access) -> bytes:
     """What is said of the certificate of that connection, which is believed; without one, why nothing is."""
     der = shown.getpeercert(binary_form=True) if shown is not None else None
     if shown is None or not der:
         return NOT_SHOWN
-    certificate: Mapping[str, Any] = shown.getpeercert() or {}
-    said = {
-        PUBLIC: base64.b64encode(der).decode(),
-        DISTINGUISHED_NAME: distinguished_name(certificate.get("subject", ())),
-        COMMON_NAME: common_name(certificate),
-    }
-    return b"".join(b"%b: %b\r\n" % (each.encode(), _printable(said[each])) for each in headers)
+    found = identity(shown.getpeercert(), access) or Identity("", "", "service")
+    said = _said(found) | {PUBLIC: base64.b64encode(der)}
+    return b"".join(b"%b: %b\r\n" % (each.encode(), said[each]) for each in headers)
 
 
 def introduction(found: Identity) -> bytes:
     """What the gateway's own pages are told of a caller, in lines of this kind."""
-    said = {COMMON_NAME: found.common_name, DISTINGUISHED_NAME: found.distinguished_name, ROLE: found.role}
-    return b"".join(b"%b: %b\r\n" % (name.encode(), _printable(value)) for name, value in said.items())
+    return b"".join(b"%b: %b\r\n" % (name.encode(), value) for name, value in _said(found).items())
+
+
+def _said(found: Identity) -> dict[str, bytes]:
+    return {
+        COMMON_NAME: _printable(found.common_name),
+        DISTINGUISHED_NAME: _escaped(found.distinguished_name),
+        ROLE: found.role.encode(),
+    }
 
 
 def vouched(headers: Mapping[str, str]) -> Identity | None:
@@ -68,6 +74,15 @@ def vouched(headers: Mapping[str, str]) -> Identity | None:
     if role not in ("service", "operator", "peer"):
         return None
     return Identity(headers.get(COMMON_NAME, ""), headers.get(DISTINGUISHED_NAME, ""), cast(Role, role))
+
+
+def _escaped(name: str) -> bytes:
+    """Nor may a distinguished name, and no two are spelled alike: a "\\" of a name is never alone in it."""
+    return "".join(each if " " <= each <= "~" else _bytes(each) for each in name).encode()
+
+
+def _bytes(letter: str) -> str:
+    return "".join(f"\\{each:02X}" for each in letter.encode(errors="surrogatepass"))
 
 
 def _printable(value: str) -> bytes:

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 from schemathesis.checks import CHECKS
 
 from caching.api import BASE, CachingApi
-from caching.app import api_info
+from caching.app import api_info, nobody
 from caching.backends.in_memory import InMemoryStorage
 from caching.calls import Calls
 from caching.clock import Clock
@@ -73,7 +73,7 @@ def test_the_registry_is_told_where_it_is(instance: Instance) -> None:
 
 def test_every_route_is_in_it_and_nothing_else() -> None:
     storage = InMemoryStorage(Limit(), alone=True, clock=Clock())
-    routes = CachingApi(Calls(storage, CachingMetrics(CollectorRegistry()))).routes()
+    routes = CachingApi(Calls(storage, CachingMetrics(CollectorRegistry())), nobody).routes()
     served = {(route.method, plain(route.path)) for route in routes}
     documented = {(method.upper(), BASE + path) for path, methods in MADE["paths"].items() for method in methods}
     assert {each for each in served if not each[1].endswith("/")} == documented

@@ -10,7 +10,7 @@ import pytest
 from gateway import vouching
 from gateway.policy import Policies
 from gateway.vouching import COMMON_NAME, DISTINGUISHED_NAME, NOT_SHOWN, PUBLIC, ROLE
-from shared.identity import Identity
+from shared.identity import Access, Identity, distinguished_name, normal
 
 X509 = {"apiml.authentication.scheme": "x509"}
 
@@ -26,7 +26,7 @@ class Shown:
 
 
 def told(shown: Any, *headers: str) -> dict[str, str]:
-    text = vouching.lines(shown, headers).decode()
+    text = vouching.lines(shown, headers, Access()).decode()
     return dict(line.split(": ", 1) for line in text.split("\r\n") if line)
 
 
@@ -48,8 +48,8 @@ def test_name_and_certificate() -> None:
         ("a, OU=admins", 'CN="a, OU=admins"'),
         ('a"b', 'CN="a\\"b"'),
         (" a", 'CN=" a"'),
-        ("a\r\nX-Evil: 1", 'CN="a??X-Evil: 1"'),
-        ("Zoë", "CN=Zo?"),
+        ("a\r\nX-Evil: 1", 'CN="a\\0D\\0AX-Evil: 1"'),
+        ("Zoë", "CN=Zo\\C3\\AB"),
     ],
 )
 def test_a_name_cannot_pretend_to_be_more_than_one(name: str, said: str) -> None:
@@ -58,9 +58,23 @@ def test_a_name_cannot_pretend_to_be_more_than_one(name: str, said: str) -> None
     assert set(found) == {DISTINGUISHED_NAME, COMMON_NAME}
 
 
+@pytest.mark.parametrize("name", ["orders", "Zoë", "Zo?", "a, OU=b", r"a\C3\AB", "ë, \\ë", '"', "a\r\nb", " ", "\\"])
+def test_a_distinguished_name_is_understood_as_it_was(name: str) -> None:
+    subject = (("organizationName", "PLEX1"), ("commonName", name))
+    said = told(Shown(*subject), DISTINGUISHED_NAME)[DISTINGUISHED_NAME]
+    assert normal(said) == distinguished_name([[each] for each in subject])
+
+
+def test_the_role_is_by_the_own_authority_and_by_the_configuration() -> None:
+    shown = Shown(("organizationName", "PLEX1"), ("organizationalUnitName", "plexmesh LPAR"), ("commonName", "LPAR1"))
+    name = "CN=LPAR1, OU=plexmesh LPAR, O=PLEX1"
+    assert told(shown, ROLE) == {ROLE: "service"}, "whose issuer is not known"
+    assert vouching.lines(shown, (ROLE,), Access(peers=frozenset({name}))) == b"X-Certificate-Role: peer\r\n"  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("shown", [None, Shown(der=None)])
 def test_without_a_certificate_it_is_said_why_nothing_is(shown: Any) -> None:
-    assert vouching.lines(shown, (COMMON_NAME,)) is NOT_SHOWN
+    assert vouching.lines(shown, (COMMON_NAME,), Access()) is NOT_SHOWN
 
 
 @pytest.mark.parametrize(
@@ -73,6 +87,7 @@ def test_without_a_certificate_it_is_said_why_nothing_is(shown: Any) -> None:
             X509 | {"apiml.authentication.headers": "x-certificate-commonname , X-Certificate-Public"},
             (COMMON_NAME, PUBLIC),
         ),
+        (X509 | {"apiml.authentication.headers": "X-Certificate-Role"}, (ROLE,)),
     ],
 )
 def test_a_service_says_what_it_wants(metadata: dict[str, str], headers: tuple[str, ...]) -> None:
@@ -83,7 +98,9 @@ def test_a_service_says_what_it_wants(metadata: dict[str, str], headers: tuple[s
 def test_a_header_that_is_not_known_is_a_fault_and_nothing_is_said() -> None:
     policy, faults = Policies().of("orders", X509 | {"apiml.authentication.headers": "Authorization"})
     assert policy.certificate_headers == ()
-    assert faults == (f"apiml.authentication.headers: expected of {PUBLIC}, {DISTINGUISHED_NAME}, {COMMON_NAME}",)
+    assert faults == (
+        f"apiml.authentication.headers: expected of {PUBLIC}, {DISTINGUISHED_NAME}, {COMMON_NAME}, {ROLE}",
+    )
 
 
 def test_the_own_pages_know_whom_the_door_has_let_in() -> None:
