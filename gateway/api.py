@@ -30,7 +30,7 @@ from gateway.console.site import FOLDER, Site
 from gateway.explain import explain
 from gateway.explanation import Place
 from gateway.inquiry import Inquiry
-from gateway.login.api import LoginApi
+from gateway.login.api import LoginApi, whose
 from gateway.login.service import Logins
 from gateway.plane import Plane
 from gateway.report import Report
@@ -59,6 +59,7 @@ class Api:
         self.plane = plane
         self.site = site
         self.logins = logins
+        self.recognised = audience.recognised(config, whose(logins))
         self._inquiry = Inquiry(config)
 
     def routes(self) -> list[web.AbstractRouteDef]:
@@ -91,7 +92,7 @@ class Api:
         heard = await self._inquiry.ask(id, self.plane.snapshot)
         report = await self.plane.ask()
         snapshot = self._shown(request)
-        if not audience.known(self._config, request) and not list(views.instances_of(snapshot, id)):
+        if not audience.sees_all(self._config, request) and not list(views.instances_of(snapshot, id)):
             heard = audience.hushed(heard)
         config = self._config
         place = Place(config.lpar, config.host, config.port, config.vipa, config.allow_encoded_slashes, config.scheme)
@@ -168,9 +169,11 @@ def of_console() -> Middleware:
 
 
 def make_app(api: Api, application: Application) -> web.Application:
-    app = web.Application(
-        middlewares=[problem.middleware(render), of_console(), orders_from_programs_only, fresh(api.plane, api.logins)]
-    )
+    doors = [
+        problem.middleware(render), of_console(), orders_from_programs_only, api.recognised,
+        fresh(api.plane, api.logins),
+    ]  # fmt: skip
+    app = web.Application(middlewares=doors)
     aiohttp_jinja2.setup(app, loader=jinja2.FileSystemLoader(FOLDER / "templates"), autoescape=True)
     app.add_routes([*api.routes(), *application.routes()])
     app.on_response_prepare.append(_harden)

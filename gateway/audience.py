@@ -1,31 +1,59 @@
 """What of the registry somebody is shown who asks a gateway about it.
 
 With TLS a service that is `internal` does not exist for those who have shown no certificate: neither can they call it,
-nor do views, explanations, catalog and console name it. In plain everybody is shown everything.
+nor do views, explanations, catalog and console name it; but to an operator who has logged in they do. Who has logged in
+at all is known. In plain everybody is shown everything.
 
 Not here: calls of such a service (`entrance`).
 """
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from gateway import vouching
 from gateway.config import GatewayConfig
+from gateway.console.operators import Logins, User
 from gateway.explanation import Heard
 from gateway.policy import told_by
 from gateway.snapshot import Snapshot
 from shared.access import HOW
-from shared.errors import Unauthorized
+from shared.errors import Unauthorized, Unavailable
 from shared.wire import Instance
+
+USER = "user"
+
+
+def recognised(config: GatewayConfig, logins: Logins) -> Middleware:
+    """Finds out who has logged in, if a request has anything to show for it. Where that cannot be found out, nobody
+    has."""
+
+    @web.middleware
+    async def look(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if config.tls:
+            with contextlib.suppress(Unavailable):
+                request[USER] = await logins(request)
+        return await handler(request)
+
+    return look
 
 
 def known(config: GatewayConfig, request: web.Request) -> bool:
     """Nobody has to be, in plain."""
-    return not config.tls or vouching.vouched(request.headers) is not None
+    return not config.tls or vouching.vouched(request.headers) is not None or request.get(USER) is not None
+
+
+def sees_all(config: GatewayConfig, request: web.Request) -> bool:
+    """What is internal, too."""
+    if not config.tls or vouching.vouched(request.headers) is not None:
+        return True
+    user: User | None = request.get(USER)
+    return user is not None and user.operator
 
 
 def require_known(config: GatewayConfig, request: web.Request) -> None:
@@ -35,7 +63,7 @@ def require_known(config: GatewayConfig, request: web.Request) -> None:
 
 
 def shown(config: GatewayConfig, request: web.Request, snapshot: Snapshot) -> Snapshot:
-    return snapshot if known(config, request) else public(snapshot)
+    return snapshot if sees_all(config, request) else public(snapshot)
 
 
 def public(snapshot: Snapshot) -> Snapshot:

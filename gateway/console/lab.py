@@ -30,7 +30,7 @@ from yarl import URL
 from gateway.config import GatewayConfig
 from gateway.console import ordered
 from gateway.console.operators import Operators
-from gateway.console.origin import names_of, same_origin
+from gateway.console.origin import same_origin
 from gateway.console.runs import Runs
 from gateway.fetching import TROUBLE
 from gateway.plane import Plane
@@ -154,7 +154,7 @@ class Lab:
 
     async def _check(self, request: web.Request) -> None:
         """Raises Forbidden, Conflict."""
-        same_origin(request, names_of(self._config))
+        same_origin(request, self._config)
         await self._operators.require(request)
         self._check_enabled()
 

@@ -32,23 +32,25 @@ def names_of(config: ServiceConfig) -> frozenset[str]:
     return frozenset(each.lower() for each in (config.host, vipa) if each)
 
 
-def same_origin(request: web.Request, names: Collection[str] = ()) -> None:
-    """`names`: as `names_of` has them. Raises Forbidden."""
+def same_origin(request: web.Request, config: ServiceConfig) -> None:
+    """Raises Forbidden."""
     headers = request.headers
     content_type = request.content_type if request.body_exists else None
-    why = refusal(headers.get("Host", ""), headers.get("Origin", ""), content_type, names)
+    host, origin = headers.get("Host", ""), headers.get("Origin", "")
+    why = refusal(host, origin, content_type, names_of(config), tls=config.tls)
     if why:
         raise Forbidden(why)
 
 
-def refusal(host: str, origin: str, content_type: str | None, names: Collection[str] = ()) -> str:
-    """Why such an order is refused, or empty. `content_type` is None where there is no body."""
+def refusal(host: str, origin: str, content_type: str | None, names: Collection[str] = (), *, tls: bool = False) -> str:
+    """Why such an order is refused, or empty. `content_type` is None where there is no body; `tls`: this gateway has no
+    pages in plain, so one in plain is somebody's on the way."""
     scheme, found, from_ = origin.partition("://")
     port = PORTS.get(scheme, 0)
     here = _place(host, port or PORTS["http"])
     if here is None or not _known(here[0], names):
         return f"Host: {_shown(host)}, expected an IP address, localhost or a name in the configuration"
-    if not found or not port or _place(from_, port) != here:
+    if not found or not port or (tls and scheme != "https") or _place(from_, port) != here:
         return f"Origin: {_shown(origin)}, expected this console's own, {_shown(host)}"
     if content_type not in (None, "application/json"):
         return f"Content-Type: {_shown(content_type or '')}, expected application/json"

@@ -20,7 +20,7 @@ from aiohttp import web
 
 from gateway.config import GatewayConfig
 from gateway.console.operators import Operators
-from gateway.console.origin import names_of, same_origin
+from gateway.console.origin import same_origin
 from shared.errors import Conflict, NotFound, Unavailable
 from shared.net import to_ours
 
@@ -43,7 +43,7 @@ class Statuses:
         return [web.post("/console/v1/instances/{service}/{instance:.+}/status", self.set_status)]
 
     async def set_status(self, request: web.Request) -> web.Response:
-        same_origin(request, names_of(self._config))
+        same_origin(request, self._config)
         await self._operators.require(request)
         wanted = msgspec.json.decode(await request.read(), type=Wanted)
         service, instance = request.match_info["service"].lower(), request.match_info["instance"]

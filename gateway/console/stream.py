@@ -58,7 +58,7 @@ class Stream:
         self._watchers += 1
         try:
             with self._collector.watching(), contextlib.suppress(ConnectionError):
-                await self._tell(response, everything=audience.known(self._config, request))
+                await self._tell(response, everything=audience.sees_all(self._config, request))
         finally:
             self._watchers -= 1
         return response

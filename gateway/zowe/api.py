@@ -61,32 +61,29 @@ class ZoweApi:
             found.append(web.get("/gateway/api/v1/registry/{domain}", self.registry))
         return found
 
-    async def _snapshot(self) -> Snapshot:
-        """As the workers have it now: what they last told may be a second old."""
+    async def _snapshot(self, request: web.Request) -> Snapshot:
+        """As the workers have it now: what they last told may be a second old. Raises Unauthorized."""
+        audience.require_known(self._config, request)
         await self._plane.ask()
-        return self._plane.snapshot
+        return audience.shown(self._config, request, self._plane.snapshot)
 
     async def services(self, request: web.Request) -> web.Response:
-        audience.require_known(self._config, request)
-        found = services.listed(await self._snapshot(), self._external, request.query.get("apiId", ""))
+        found = services.listed(await self._snapshot(request), self._external, request.query.get("apiId", ""))
         return _json(found, headers=VERSIONED) if found else web.Response(status=404, headers=VERSIONED)
 
     async def service(self, request: web.Request) -> web.Response:
-        audience.require_known(self._config, request)
         id = request.match_info["id"]
-        found = services.one(await self._snapshot(), id, self._external)
+        found = services.one(await self._snapshot(request), id, self._external)
         if found is None:
             return _json(services.unknown(id), 404, VERSIONED)
         return _json(found, headers=VERSIONED)
 
     async def conformance(self, request: web.Request) -> web.Response:
-        audience.require_known(self._config, request)
-        return _told(conformance.verdict(await self._snapshot(), request.match_info["id"]))
+        return _told(conformance.verdict(await self._snapshot(request), request.match_info["id"]))
 
     async def validate(self, request: web.Request) -> web.Response:
-        audience.require_known(self._config, request)
-        service = conformance.asked(await request.read())
-        return _told(conformance.verdict(await self._snapshot(), service))
+        snapshot = await self._snapshot(request)
+        return _told(conformance.verdict(snapshot, conformance.asked(await request.read())))
 
     async def version(self, _: web.Request) -> web.Response:
         return _json(self._version)
@@ -95,9 +92,8 @@ class ZoweApi:
         return web.Response(text=self._tls.chain() if self._tls else "", content_type="text/plain")
 
     async def registry(self, request: web.Request) -> web.Response:
-        audience.require_known(self._config, request)
         found = registry.domains(
-            await self._snapshot(),
+            await self._snapshot(request),
             self._sysplex,
             self._external,
             domain=request.match_info.get("domain", ""),

@@ -77,6 +77,12 @@ def test_what_a_form_can_send_is_no_order(content_type: str) -> None:
     assert refusal("127.0.0.1:7554", "http://127.0.0.1:7554", content_type).startswith("Content-Type: ")
 
 
+def test_with_tls_a_page_in_plain_is_not_ours() -> None:
+    assert refusal("127.0.0.1:7554", "http://127.0.0.1:7554", JSON, tls=True).startswith("Origin: ")
+    assert refusal("127.0.0.1:7554", "https://127.0.0.1:7554", JSON, tls=True) == ""
+    assert refusal("127.0.0.1:7554", "https://127.0.0.1:7554", JSON) == "", "there may be a proxy with TLS in front"
+
+
 def test_a_refusal_is_one_short_line() -> None:
     said = refusal("127.0.0.1:7554", "http://x\r\ny" + "z" * 5000, JSON)
     assert "\n" not in said

@@ -5,6 +5,8 @@ service     one of the sysplex' own authority, for a client (`certs issue`)
 wrong name  the same, made for a place where its holder is not: a door looks at who somebody is, not where
 peer        an LPAR's
 operator    `certs issue --operator`
+user        shows no certificate, but a token that he got by logging in at a gateway
+chief       the same, of a user who is an operator
 foreign     of another authority: the handshake fails
 expired     of ours, and past: the handshake fails
 """
@@ -13,15 +15,18 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import socket
 import ssl
+import subprocess
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from tests.certificates import LONG_AGO, Drawer
-from tests.integration.launcher_rig import ADDRESS, HOSTS, VIPA_HOST, Rig
+from tests.integration.launcher_rig import ADDRESS, HOSTS, PROGRAM, VIPA_HOST, Rig
 
 WITHIN_S = 15
+SECRET = "a-secret-of-some-length"
 
 LPAR = HOSTS["LPAR1"]
 UP_HOST, _, UP_PORT = ADDRESS.rpartition(":")
@@ -57,23 +62,25 @@ GATEWAYS = [*(Server(host, 7554) for host in HOSTS.values()), Server(VIPA_HOST, 
 
 
 class Caller:
-    def __init__(self, name: str, context: ssl.SSLContext) -> None:
+    def __init__(self, name: str, context: ssl.SSLContext, headers: dict[str, str] | None = None) -> None:
+        """`headers`: that he sends with every request."""
         self.name = name
         self.context = context
+        self.headers = headers or {}
         self._kept: dict[tuple[str, int], http.client.HTTPSConnection] = {}
 
     def ask(
         self, server: Server, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> Reply:
         """A connection that was kept may have ended meanwhile: then once more."""
-        key = (server.host, server.port)
+        key, headers = (server.host, server.port), self.headers | (headers or {})
         kept = self._kept.pop(key, None)
         try:
-            return self._asked(kept or self._connection(server), method, path, body, headers or {})
+            return self._asked(kept or self._connection(server), method, path, body, headers)
         except (http.client.RemoteDisconnected, ConnectionError):
             if kept is None:
                 raise
-            return self._asked(self._connection(server), method, path, body, headers or {})
+            return self._asked(self._connection(server), method, path, body, headers)
 
     def _connection(self, server: Server) -> http.client.HTTPSConnection:
         return http.client.HTTPSConnection(server.host, server.port, context=self.context, timeout=WITHIN_S)
@@ -133,8 +140,28 @@ def callers(rig: Rig, strangers: Drawer) -> dict[str, Caller]:
     named = {"service": "service", "wrong name": "elsewhere", "operator": "boss", "peer": "LPAR2", "expired": "worn"}
     found = {"none": Caller("none", context(folder))}
     found |= {who: Caller(who, context(folder, folder, name)) for who, name in named.items()}
+    for user, *more in (("user",), ("chief", "--operator")):
+        add_user(rig, user, *more)
+        found[user] = Caller(user, context(folder), bearer(found["none"], user))
     found["foreign"] = Caller("foreign", context(folder, strangers.folder, "foreign"))
     return found
+
+
+def add_user(rig: Rig, name: str, *more: str) -> None:
+    command = [PROGRAM, "users", "--data", str(rig.data), "add", name, "--password-stdin", *more]
+    done = subprocess.run(
+        command, input=f"{name}-{SECRET}", text=True, capture_output=True, timeout=30, env=rig.environ
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def bearer(nobody: Caller, user: str) -> dict[str, str]:
+    """A token of that user, as he sends it."""
+    said = json.dumps({"username": user, "password": f"{user}-{SECRET}"}).encode()
+    headers = {"Content-Type": "application/json"}
+    reply = nobody.ask(SERVERS["gateway"], "POST", "/gateway/api/v1/auth/login", said, headers)
+    assert reply.status == 204, reply.body
+    return {"Authorization": f"Bearer {reply.headers['Set-Cookie'].partition('=')[2].partition(';')[0]}"}
 
 
 def context(believed: object, folder: object = None, name: str = "") -> ssl.SSLContext:

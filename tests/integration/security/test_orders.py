@@ -48,6 +48,23 @@ def test_a_page_of_another_site_gives_no_order(
     assert still_there(everybody)
 
 
+def test_nor_with_the_cookie_of_who_has_logged_in(sysplex: Rig, everybody: dict[str, Caller]) -> None:
+    token = everybody["chief"].headers["Authorization"].removeprefix("Bearer ")
+    cookie = {"Cookie": f"apimlAuthenticationToken={token}"}
+    nobody, here = everybody["none"], GATEWAY.url
+    status = "/console/v1/instances/sample/nobody/status"
+    orders = [("PUT", "/gateway/v1/vipa", b'{"state": "out"}'), ("POST", status, b'{"status": "OUT_OF_SERVICE"}')]
+    for method, path, body in orders:
+        for origin in ("https://evil.example", "null", here.replace("https", "http"), f"{here}0"):
+            assert nobody.ask(GATEWAY, method, path, body, {**JSON, **cookie, "Origin": origin}).status == 403
+    for content_type in ("text/plain", "application/x-www-form-urlencoded"):
+        form = {**cookie, "Content-Type": content_type, "Origin": here}
+        assert nobody.ask(GATEWAY, "POST", status, b'{"status": "OUT_OF_SERVICE"}', form).status == 403
+    own = nobody.ask(GATEWAY, "POST", status, b'{"status": "OUT_OF_SERVICE"}', {**JSON, **cookie, "Origin": here})
+    assert own.status == 404, "the console's own page: there is no such instance"
+    assert still_there(everybody)
+
+
 @pytest.mark.parametrize(("server", "method", "path", "body"), STOP, ids=lambda each: str(each)[:40])
 def test_no_field_makes_somebody_an_operator(
     server: Server, method: str, path: str, body: bytes, sysplex: Rig, everybody: dict[str, Caller]
