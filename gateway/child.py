@@ -25,7 +25,21 @@ from collections.abc import Callable
 import msgspec
 
 from gateway.channel import Channel
-from gateway.control import Alive, Asked, Begin, Chose, FromWorker, Led, Said, Seek, Told, ToWorker
+from gateway.control import (
+    Alive,
+    Asked,
+    Begin,
+    Chose,
+    FromWorker,
+    Led,
+    Proven,
+    Said,
+    Seek,
+    Shown,
+    Told,
+    ToWorker,
+)
+from gateway.login.table import Check, Here
 from gateway.report import Report
 from gateway.sticky_records import StickyRecords
 from shared.child import die_with, ending
@@ -87,8 +101,9 @@ class Child:
 
     # --- what it does
 
-    async def attend(self, events: Events, records: StickyRecords) -> None:
+    async def attend(self, events: Events, records: StickyRecords, check: Check) -> None:
         """Hear it out; returns when it has ended."""
+        logins = Here(check, lambda number, outcome: self.send(Proven(number, outcome)))
         while (message := await self._receive()) is not None:
             self._expected = time.monotonic() + SILENT_S
             match message:
@@ -104,6 +119,9 @@ class Child:
                     continue
                 case Chose(key, instance, left):
                     records.chose(key, instance, left)
+                    continue
+                case Shown(number, token):
+                    logins.ask(number, token)
                     continue
                 case Alive():
                     continue

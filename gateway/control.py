@@ -1,8 +1,8 @@
 """What a gateway's parent and its workers say to one another, and how a message looks on the way.
 
-    to a worker      Begin, then any of Order, Ask, Leave, Drain, Led (a user's instance)
+    to a worker      Begin, then any of Order, Ask, Leave, Drain, Led (a user's instance), Proven (a token)
     from a worker    Told (its report), Alive when that has not changed, Said (an event), Asked (it got SIGTERM),
-                     Seek and Chose (of a user's instance)
+                     Seek and Chose (of a user's instance), Shown (a token)
 
 A frame is the length in four bytes, then the message in msgpack. Messages grow by fields with defaults only: after a
 reload an older parent talks to newer workers.
@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from gateway.login.passing import Outcome
 from gateway.report import Report
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
@@ -78,6 +79,18 @@ class Chose(msgspec.Struct, tag=True, frozen=True):
     left: str
 
 
+class Shown(msgspec.Struct, tag=True, frozen=True):
+    """Is this token good? Answered by Proven with the same number."""
+
+    number: int
+    token: str
+
+
+class Proven(msgspec.Struct, tag=True, frozen=True):
+    number: int
+    outcome: Outcome
+
+
 class Told(msgspec.Struct, tag=True, frozen=True):
     report: Report
     answer_to: int = 0
@@ -96,8 +109,8 @@ class Asked(msgspec.Struct, tag=True, frozen=True):
     """Somebody sent this worker a SIGTERM: it would like to be replaced."""
 
 
-ToWorker = Begin | Order | Ask | Leave | Drain | Led
-FromWorker = Told | Alive | Said | Asked | Seek | Chose
+ToWorker = Begin | Order | Ask | Leave | Drain | Led | Proven
+FromWorker = Told | Alive | Said | Asked | Seek | Chose | Shown
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=str)
 

@@ -31,6 +31,7 @@ from gateway.child import Child
 from gateway.config import GatewayConfig
 from gateway.control import Ask, Begin, Drain, Leave, Order
 from gateway.inner import Inner
+from gateway.login.table import Check
 from gateway.meters import Meters
 from gateway.plane import Place, WorkerState, WorkerView
 from gateway.report import Report
@@ -89,16 +90,18 @@ class Crew:
         self._questions = 0
         self._leaving = False
         self._lifecycle: Lifecycle
+        self._check: Check
         self._own = ""
 
     # --- up
 
-    async def start(self, lifecycle: Lifecycle, inner: Inner) -> None:
+    async def start(self, lifecycle: Lifecycle, inner: Inner, check: Check) -> None:
         # plainly: what workers share hides that somebody is there
         for each in listen_on(self.config.listen_hosts, self.config.port):
             each.close()
         self._lifecycle = lifecycle
         self._own = inner.listen()
+        self._check = check
         lifecycle.spawn("watch", self._watch.run)
         lifecycle.spawn("workers", self._look_after)
         lifecycle.spawn("sticky", self._records.run)
@@ -138,7 +141,7 @@ class Crew:
     # --- what happens to them
 
     async def _attend(self, child: Child) -> None:
-        await child.attend(self.events, self._records)
+        await child.attend(self.events, self._records, self._check)
         self._children.discard(child)
         if child.report is not None:
             child.report.meters.tunnels = 0

@@ -24,6 +24,7 @@ from gateway.forwarding import Ids
 from gateway.gates import Gate
 from gateway.guards import guards_without
 from gateway.health import Changed, Effect, Health, Probe, Rounds
+from gateway.login.table import LoginTable
 from gateway.meters import Meters
 from gateway.pickers import NOBODY
 from gateway.policy import PLAIN, Policy
@@ -84,6 +85,7 @@ class DataPath:
         self._callers = Callers(config.trusted_proxies, config.max_connections_per_client)
         self.trusts = self._callers.trusts
         self.sticky = StickyTable(config, self.meters)
+        self.logins = LoginTable()
         self._random = random
         self.strict = not config.allow_encoded_slashes or bool(config.max_calls) or config.tls
         """Something is looked at with each call, whichever service it is for."""

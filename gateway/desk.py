@@ -77,7 +77,7 @@ class Desk:
         """Raises AddressInUse or ConfigError when the own port cannot be had."""
         await self._logins.open()
         await self._inner.start()
-        await self._plane.start(lifecycle, self._inner)
+        await self._plane.start(lifecycle, self._inner, self._logins.check)
         lifecycle.spawn("console", self._site.collector.run)
         await self._service.start()
         self._events.emit("gateway.started", address=f"{self._config.host}:{self._config.port}")

@@ -5,6 +5,7 @@
     size         a body that is told to be larger than the route takes                                 413
     characters   encoded ones that the service, or slashes that the gateway, does not take              400
     rate         a caller's share is used up (`rates`)                                                 429
+    login        of a service with the scheme zoweJwt: is the token good? (`login.table`)              503
     aim          X-InstanceId, X-Plexmesh-Lpar, a session, a key (`aim`)                                404, 503
     room         as many calls as there may be are under way (`gates`)                                 503, or it waits
 
@@ -24,6 +25,10 @@ import msgspec
 
 from gateway import aim, cors, paths, routes, sticky, vouching
 from gateway.aim import Aim
+from gateway.fields import Malformed
+from gateway.login import passing
+from gateway.login.passing import Outcome
+from gateway.policy import UNSUPPORTED, ZOWE_JWT
 from gateway.replies import ENCODED_CHARACTER, ENCODED_SLASH, FORBIDDEN, OTHER
 from gateway.snapshot import OWN, instance_id
 from shared.identity import identity
@@ -45,7 +50,7 @@ def plain(exchange: Exchange, path: DataPath, public: bytes, now: float) -> None
         exchange.go(now)
     elif _fits(exchange, path, public, now):
         _meant(exchange, now)
-        _enter(exchange, path, now)
+        _prove(exchange, path, now)
 
 
 def _vouch(exchange: Exchange, path: DataPath) -> None:
@@ -86,7 +91,7 @@ def steered(exchange: Exchange, path: DataPath, public: bytes, said: Steering, n
         return
     _meant(exchange, now)
     if _aimed(exchange, path, said):
-        _enter(exchange, path, now)
+        _prove(exchange, path, now)
 
 
 def _from_here(exchange: Exchange, path: DataPath, asked: cors.Asked) -> bool:
@@ -192,6 +197,47 @@ def _aimed(exchange: Exchange, path: DataPath, said: Steering) -> bool:
 def _has_user(exchange: Exchange) -> bool:
     """A user's own instance goes before the one he names."""
     return exchange.upstream.sticky and bool(sticky.user_of(exchange.fields.lines, time()))
+
+
+def _prove(exchange: Exchange, path: DataPath, now: float) -> None:
+    """The credentials its service is sent, by its scheme; who has to be asked about them is not waited for here."""
+    scheme = exchange.upstream.policy.scheme
+    if scheme in UNSUPPORTED:
+        service = exchange.upstream.service
+        why = f"{service} wants credentials of the scheme {scheme}, which this gateway cannot make"
+        exchange.refuse_early(503, why, reason="login")
+        return
+    if scheme == ZOWE_JWT:
+        token = passing.token_in(exchange.fields.lines)
+        outcome = path.logins.known(token)
+        if outcome is None:
+            path.logins.seek(token, partial(_proven, exchange, path, exchange.seek(), token))
+            return
+        if not _exchanged(exchange, token, outcome):
+            return
+    _enter(exchange, path, now)
+
+
+def _proven(exchange: Exchange, path: DataPath, attempt: int, token: str, outcome: Outcome) -> None:
+    if not exchange.seeks(attempt) or not _exchanged(exchange, token, outcome):
+        return
+    try:
+        _enter(exchange, path, monotonic())
+    except Malformed as error:
+        exchange.refuse_early(error.status, str(error), reason="malformed")
+
+
+def _exchanged(exchange: Exchange, token: str, outcome: Outcome) -> bool:
+    """What was shown is replaced by what goes on; False: it cannot be found out, and that is the answer."""
+    if outcome == "not known":
+        why = "whether the caller is logged in cannot be found out now"
+        exchange.refuse_early(503, why, reason="login", retry_after_s=1)
+        return False
+    said = passing.FAILURES.get(outcome, b"")
+    lines = passing.passed_on(exchange.fields.lines, token if outcome == "good" else "") + said
+    exchange.fields = msgspec.structs.replace(exchange.fields, lines=lines)
+    exchange.dressing += said
+    return True
 
 
 def _enter(exchange: Exchange, path: DataPath, now: float) -> None:

@@ -19,6 +19,7 @@ from gateway.datapath import DataPath
 from gateway.downstream import Downstream
 from gateway.inner import Inner
 from gateway.listener import Listener
+from gateway.login.table import Check, Here
 from gateway.plane import Place, WorkerState, WorkerView
 from gateway.pool import Dial
 from gateway.probing import Prober
@@ -67,8 +68,9 @@ class Front:
 
     # --- up
 
-    async def start(self, lifecycle: Lifecycle, inner: Inner) -> None:
+    async def start(self, lifecycle: Lifecycle, inner: Inner, check: Check) -> None:
         self._inner = inner
+        self.path.logins.asking = Here(check, self.path.logins.found)
         self.open()
         self.begin(lifecycle)
 

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from gateway.inner import Inner
+from gateway.login.table import Check
 from gateway.report import Report
 from gateway.snapshot import Snapshot
 from shared.lifecycle import Lifecycle
@@ -48,8 +49,9 @@ class Plane(Protocol):
     def workers(self) -> list[WorkerView]:
         """The processes that serve, and those that come and go."""
 
-    async def start(self, lifecycle: Lifecycle, inner: Inner) -> None:
-        """`inner` has the own pages. Raises AddressInUse or ConfigError when the own port cannot be had."""
+    async def start(self, lifecycle: Lifecycle, inner: Inner, check: Check) -> None:
+        """`inner` has the own pages, `check` says whether a token is good. Raises AddressInUse or ConfigError when the
+        own port cannot be had."""
 
     async def place(self, wanted: Place) -> None:
         """Enter or leave the sysplex address; returns when that is done, or cannot be done now."""

@@ -21,11 +21,13 @@
     apiml.corsAllowedOrigins     corsOrigins                  comma list; empty: any
     apiml.corsAllowedHeaders, …Methods, …AllowCredentials     corsHeaders, corsMethods, corsCredentials
     apiml.service.externalUrl    externalUrl                  call this URL in place of the instances
-    apiml.authentication.{scheme, headers}                    x509: what it is told of a caller's certificate
+    apiml.authentication.scheme  scheme                       bypass; zoweJwt: a login's token, checked; x509
+    apiml.authentication.headers                              x509: what it is told of a caller's certificate
 
 What plexmesh.yaml says of a service (`components.gateway.services.ID`) wins over its registration, that over what the
 file says of all (`services."*"`). A wrong value in the file is refused at start; one in a registration says nothing,
-and is shown (`faults`): it harms nobody but the service that said it.
+and is shown (`faults`): it harms nobody but the service that said it. A service with a scheme for which nobody here
+can make credentials (`UNSUPPORTED`) is not called, until the file says another one.
 
 Sources: Zowe API ML's metadata for the keys beginning with `apiml`.
 """
@@ -51,6 +53,11 @@ EVERYBODY = "*"
 
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}\Z")
 MAX_VALUE = 2048
+
+BYPASS, ZOWE_JWT, X509 = "bypass", "zoweJwt", "x509"
+UNSUPPORTED = ("httpBasicPassTicket", "zosmf", "safIdt")
+SCHEMES = (BYPASS, ZOWE_JWT, X509, *UNSUPPORTED)
+SCHEME = "apiml.authentication.scheme"
 LONGEST_S = 86_400.0
 
 
@@ -82,6 +89,8 @@ class Policy:
     external_url: str = ""
     internal: bool = False
     """With TLS, for holders of a certificate that is believed; it does not exist for others."""
+    scheme: str = BYPASS
+    """Which credentials it is sent (`gateway.login.passing`)."""
     certificate_headers: tuple[str, ...] = ()
     """What it is told of a caller's certificate (`gateway.vouching`)."""
 
@@ -89,7 +98,8 @@ class Policy:
     def admits(self) -> bool:
         """Something is asked before a call may begin."""
         limited = self.max_calls or self.max_calls_per_instance or self.adaptive or self.rate
-        return bool(limited or self.internal or self.certificate_headers or not self.encoded)
+        told = self.certificate_headers or self.scheme not in (BYPASS, X509)
+        return bool(limited or self.internal or told or not self.encoded)
 
 
 PLAIN = Policy()
@@ -192,6 +202,7 @@ SETTINGS = (
     Setting("cors_methods", "corsMethods", "apiml.corsAllowedMethods", _words),
     Setting("cors_credentials", "corsCredentials", "apiml.corsAllowCredentials", _flag),
     Setting("internal", "visibility", "plexmesh.visibility", _internal, lambda on: "internal" if on else "external"),
+    Setting("scheme", "scheme", SCHEME, _choice(*SCHEMES)),
     Setting("external_url", "externalUrl", "apiml.service.externalUrl", _url),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -249,6 +260,8 @@ class Policies:
         """And what is wrong with the metadata, each a sentence."""
         told, faults = told_by(metadata)
         values = self._everybody | told | self._by_id.get(service, {})
+        if values.get("scheme", X509) != X509:
+            values.pop("certificate_headers", None)
         return (dataclasses.replace(PLAIN, **values) if values else PLAIN), faults
 
 
@@ -265,6 +278,8 @@ def told_by(metadata: Mapping[str, str]) -> tuple[Values, tuple[str, ...]]:
             values[setting.field] = setting.read(text)
         except ValueError as error:
             faults.append(f"{key}: {error} (the value is {text[:64]!r})")
+    if (scheme := values.get("scheme")) in UNSUPPORTED:
+        faults.append(f"{SCHEME}: {scheme} is not supported here: calls are answered 503")
     if metadata.get("apiml.lb.type") == "authentication":
         values.setdefault("sticky", "user")
     try:

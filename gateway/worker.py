@@ -24,7 +24,23 @@ from typing import Any
 from gateway import control
 from gateway.channel import Channel
 from gateway.config import GatewayConfig
-from gateway.control import Alive, Ask, Asked, Begin, Chose, Drain, Leave, Led, Order, Said, Seek, Told, ToWorker
+from gateway.control import (
+    Alive,
+    Ask,
+    Asked,
+    Begin,
+    Chose,
+    Drain,
+    Leave,
+    Led,
+    Order,
+    Proven,
+    Said,
+    Seek,
+    Shown,
+    Told,
+    ToWorker,
+)
 from gateway.front import Front
 from gateway.inner import Dialer
 from shared import log
@@ -62,12 +78,23 @@ class Parent:
         self._channel.send(Chose(key, instance, left))
 
 
+class Doorman:
+    """Knows which tokens are good, at the other end of the channel."""
+
+    def __init__(self, channel: Channel[ToWorker]) -> None:
+        self._channel = channel
+
+    def ask(self, number: int, token: str) -> bool:
+        return self._channel.send(Shown(number, token))
+
+
 class Worker:
     def __init__(self, begin: Begin, config: GatewayConfig, channel: Channel[ToWorker]) -> None:
         self._channel = channel
         self._events = Handed(channel)
         self._front = Front(config, self._events, Dialer(begin.own).dial, wanted=begin.place)
         self._front.path.sticky.keeper = Parent(channel)
+        self._front.path.logins.asking = Doorman(channel)
         self._patience_s = begin.patience_s
         self._draining: asyncio.Task[None] | None = None
         self._last = b""
@@ -107,6 +134,8 @@ class Worker:
                 self._tell(number)
             case Led(key, instance):
                 self._front.path.sticky.found(key, instance)
+            case Proven(number, outcome):
+                self._front.path.logins.found(number, outcome)
             case Leave():
                 self._front.leave()
             case Drain(within_s):

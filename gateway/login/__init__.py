@@ -2,10 +2,13 @@
 
     login ──► guard ──► provider ──► a token, signed with the newest key of the shared volume
     token ──► signature, issuer, time (`tokens`) ──► revoked? (`revocations`, the caching service) ──► `Verdict`
+    call of a service with the scheme zoweJwt ──► `table` ── asks the parent ──► `passing`: what the service is sent
 
     core     tokens: what a token says, and whether it is good; ring: the keys; guard: who must wait before he tries
-             again; credentials: what a request shows; users: the user file's content; verdict: what is found of a token
+             again; credentials: what a request shows; users: the user file's content; verdict: what is found of a
+             token; passing: what a service is sent
     shell    keys: the keys' files; user_file: the user file; revocations; passwords; providers/; service: all of it
+             table: what a data path remembers, and asks the parent
     pages    api: /gateway/api/v1/auth/…; messages: their errors; commands: `plexmesh users`, `plexmesh login`
 
 Invariants:

@@ -4,9 +4,12 @@ whoever dies; a logout is known everywhere; and nothing else opens the door."""
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
+import http.server
 import json
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -25,6 +28,7 @@ from tests.integration.launcher_rig import N, Rig, poll
 
 HOSTS = {"LPAR1": f"127.0.150.{N}", "LPAR2": f"127.0.151.{N}"}
 VIPA_HOST = f"127.0.152.{N}"
+SERVICE = f"127.0.154.{N}"
 ONE, OTHER = HOSTS.values()
 AUTH = "/gateway/api/v1/auth"
 SECRET = "open-sesame-pässwörd"
@@ -88,7 +92,7 @@ def sysplex(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     rig.tree["haInstances"] = {name: {"hostname": host} for name, host in HOSTS.items()}
     rig.tree["plexmesh"] = {"sysplex": "LOGIN", "address": f"{VIPA_HOST}:7550"}
     try:
-        rig.up()
+        rig.up(within_s=30.0)
         yield rig
     finally:
         rig.close()
@@ -228,6 +232,73 @@ def test_pages_of_others_log_nobody_in_or_out(sysplex: Rig) -> None:
     assert query(ONE, token).status == 200
     own = {"Origin": f"http://{ONE}:7554", "Authorization": basic("ada", SECRET)}
     assert ask(ONE, f"{AUTH}/login", "POST", b"", **own).status == 204
+
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    """Says what it was sent."""
+
+    def do_GET(self) -> None:
+        body = json.dumps({name.lower(): value for name, value in self.headers.items()}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def a_service_that_wants_tokens() -> Iterator[None]:
+    """Registered as `secured`."""
+    server = http.server.ThreadingHTTPServer((SERVICE, 9000), Echo)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    told = {"service": "secured", "host": SERVICE, "port": 9000, "lease_s": 60,
+            "metadata": {"apiml.authentication.scheme": "zoweJwt"}}  # fmt: skip
+    body = json.dumps({"instances": [told]}).encode()
+    asked = urllib.request.Request(f"http://{ONE}:7553/v1/instances", body, {"Content-Type": "application/json"})
+    try:
+        OPENER.open(asked, timeout=5).close()
+        for host in HOSTS.values():
+            poll("it is routed", lambda host=host: ask(host, "/secured/api/v1/x").status == 200)
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def sent(host: str, **headers: str) -> dict[str, str]:
+    """What the service got; the caller is told of a failure as well."""
+    got = ask(host, "/secured/api/v1/x", **headers)
+    assert got.status == 200
+    found: dict[str, str] = json.loads(got.body)
+    assert found.get("x-zowe-auth-failure") == got.headers["X-Zowe-Auth-Failure"]
+    return found
+
+
+def test_a_service_is_sent_good_tokens_only_through_every_gateway(sysplex: Rig) -> None:
+    token = login(ONE).token
+    with a_service_that_wants_tokens():
+        for host in HOSTS.values():
+            for shown in ({"Cookie": f"a=1; apimlAuthenticationToken={token}"}, {"Authorization": f"Bearer {token}"}):
+                found = sent(host, **shown)
+                assert found["cookie"].endswith(f"apimlAuthenticationToken={token}")
+                assert "authorization" not in found
+                assert "x-zowe-auth-failure" not in found
+            assert sent(host)["x-zowe-auth-failure"].startswith("ZWEAG160E ")
+            forged = sent(host, Cookie=f"apimlAuthenticationToken={token[:-9]}forgery00")
+            assert forged["x-zowe-auth-failure"].startswith("ZWEAG102E ")
+            assert "cookie" not in forged
+        assert logout(ONE, token).status == 204
+
+        def out(host: str) -> bool:
+            found = sent(host, Authorization=f"Bearer {token}")
+            return "cookie" not in found and found["x-zowe-auth-failure"].startswith("ZWEAG102E ")
+
+        for host in HOSTS.values():
+            poll("the logout is known", lambda host=host: out(host), within_s=1.0)
 
 
 def test_a_new_key_signs_and_old_tokens_stay_good(sysplex: Rig) -> None:

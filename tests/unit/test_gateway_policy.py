@@ -9,7 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy import EVERYBODY, KEYS, LONGEST_S, MAX_VALUE, PICKERS, PLAIN, SETTINGS, Policies, Policy, told_by
+from gateway.policy import (
+    EVERYBODY,
+    KEYS,
+    LONGEST_S,
+    MAX_VALUE,
+    PICKERS,
+    PLAIN,
+    SCHEME,
+    SETTINGS,
+    UNSUPPORTED,
+    Policies,
+    Policy,
+    told_by,
+)
 from gateway.rates import Rate
 from shared.errors import ConfigError
 
@@ -51,6 +64,8 @@ GOOD: list[tuple[str, str, Any, str, Any]] = [
     ("apiml.corsAllowCredentials", "false", False, "cors_credentials", False),
     ("apiml.service.externalUrl", "http://10.0.0.1:8080/x", "http://10.0.0.1:8080/x", "external_url",
      "http://10.0.0.1:8080/x"),
+    ("apiml.authentication.scheme", "zoweJwt", "zoweJwt", "scheme", "zoweJwt"),
+    ("apiml.authentication.scheme", "bypass", "bypass", "scheme", "bypass"),
     ("plexmesh.visibility", "internal", "internal", "internal", True),
     ("plexmesh.visibility", "external", "external", "internal", False),
 ]  # fmt: skip
@@ -91,6 +106,7 @@ BAD: list[tuple[str, Any]] = [
     ("apiml.corsAllowCredentials", "on"),
     ("apiml.service.externalUrl", "ftp://a"),
     ("plexmesh.visibility", "public"),
+    ("apiml.authentication.scheme", "zowejwt"),
     ("apiml.service.externalUrl", "http://u:p@a"),
     ("apiml.service.externalUrl", "//a"),
     ("apiml.service.externalUrl", "http://a b"),
@@ -235,3 +251,18 @@ def test_no_registration_does_harm(metadata: dict[str, str]) -> None:
 )
 def test_only_some_policies_ask_before_a_call_may_begin(policy: Policy, admits: bool) -> None:
     assert policy.admits is admits
+
+
+@pytest.mark.parametrize("scheme", UNSUPPORTED)
+def test_a_scheme_that_nobody_here_can_serve_is_a_fault_until_the_file_says_another(scheme: str) -> None:
+    metadata = {SCHEME: scheme}
+    policy, (fault,) = Policies().of("orders", metadata)
+    assert (policy.scheme, policy.admits) == (scheme, True)
+    assert fault == f"{SCHEME}: {scheme} is not supported here: calls are answered 503"
+    assert Policies({"orders": {"scheme": "bypass"}}).of("orders", metadata)[0].scheme == "bypass"
+
+
+def test_a_scheme_of_the_file_goes_before_what_is_told_of_certificates() -> None:
+    metadata = {SCHEME: "x509"}
+    assert Policies().of("orders", metadata)[0].certificate_headers
+    assert not Policies({"orders": {"scheme": "zoweJwt"}}).of("orders", metadata)[0].certificate_headers
