@@ -28,7 +28,7 @@ from gateway.aim import Aim
 from gateway.fields import Malformed
 from gateway.login import passing
 from gateway.login.passing import Outcome
-from gateway.policy import UNSUPPORTED, ZOWE_JWT
+from gateway.policy import UNSUPPORTED, ZOWE_JWT, unserved
 from gateway.replies import ENCODED_CHARACTER, ENCODED_SLASH, FORBIDDEN, OTHER
 from gateway.snapshot import OWN, instance_id
 from shared.identity import identity
@@ -203,9 +203,7 @@ def _prove(exchange: Exchange, path: DataPath, now: float) -> None:
     """The credentials its service is sent, by its scheme; who has to be asked about them is not waited for here."""
     scheme = exchange.upstream.policy.scheme
     if scheme in UNSUPPORTED:
-        service = exchange.upstream.service
-        why = f"{service} wants credentials of the scheme {scheme}, which this gateway cannot make"
-        exchange.refuse_early(503, why, reason="login")
+        exchange.refuse_early(503, unserved(exchange.upstream.service, scheme), reason="login")
         return
     if scheme == ZOWE_JWT:
         token = passing.token_in(exchange.fields.lines)

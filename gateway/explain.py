@@ -23,6 +23,7 @@ from gateway import near_misses, paths, replies, routes, sticky
 from gateway.asked import Asked, Question, read
 from gateway.explanation import AnswerStep, Explanation, Heard, PathStep, Place, RequestStep, RouteStep
 from gateway.hearsay import MAX_NAMED, instances_step, many, of_lpar, service_step
+from gateway.policy import UNSUPPORTED, ZOWE_JWT, unserved
 from gateway.report import Report
 from gateway.routes import Route
 from gateway.snapshot import Endpoint, Snapshot, Upstream, instance_id
@@ -184,11 +185,15 @@ def _answer(
     if not policy.encoded and paths.ANY_ENCODED.search(path.encode()):
         why = f"{upstream.service} takes no encoded characters in a path"
         return _refusal(400, why, replies.ENCODED_CHARACTER.number)
+    if policy.scheme in UNSUPPORTED:
+        return _refusal(503, unserved(upstream.service, policy.scheme))
     if not chosen:
         where = f" in {place.lpar}, where calls of it stay" if policy.scope_lpar else ""
         return _refusal(503, f"no instance of {upstream.service} can be called{where}", replies.OTHER.number)
     step = _forwarded(chosen)
     step.instances = [each.id for each in chosen]
+    if policy.scheme == ZOWE_JWT:
+        step.details.append("A login's token goes on if it is good; else none does, and X-Zowe-Auth-Failure says why.")
     if policy.sticky:
         step.details.append(_of_session(policy.sticky, question))
     for name in sorted({name.lower() for name, _ in question.headers} & NARROWING):

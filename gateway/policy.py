@@ -105,6 +105,11 @@ class Policy:
 PLAIN = Policy()
 
 
+def unserved(service: str, scheme: str) -> str:
+    """Why its calls are answered 503."""
+    return f"{service} wants credentials of the scheme {scheme}, which no gateway here can make"
+
+
 def _choice(*words: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in words:

@@ -403,3 +403,16 @@ def test_calls_of_users_stay_at_one_instance() -> None:
     found = asked("/orders/api/v1", sticky, headers=((b"Cookie", b"a=b; " + token), (b"X-InstanceId", b"1")))
     assert "has a user's token" in found.answer.details[0]
     assert "x-instanceid" in found.answer.details[1]
+
+
+def test_a_service_that_wants_credentials() -> None:
+    def of(scheme: str) -> Explanation:
+        return asked(
+            "/orders/api/v1", a_snapshot(an_instance("orders", metadata={"apiml.authentication.scheme": scheme}))
+        )
+
+    assert ends(of("safIdt")) == (503, "ZWEAO503E", [])
+    assert "safIdt" in of("safIdt").answer.says
+    assert ends(of("zoweJwt"))[0] is None
+    assert "X-Zowe-Auth-Failure" in of("zoweJwt").answer.details[0]
+    assert ends(of("bypass"))[0] is None
