@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from gateway.handshakes import REASONS
 from gateway.meters import BOUNDS_S, CLASSES, Meters
 from gateway.report import Report
 
@@ -56,6 +57,7 @@ class MeterCollector(Collector):
         yield answers(meters)
         yield latency(meters)
         yield timeouts(meters)
+        yield handshakes(meters)
         yield from pools(report)
         for name, help in COUNTERS.items():
             yield _counter(name, help, [([], getattr(meters, name))])
@@ -104,6 +106,14 @@ def timeouts(meters: Meters) -> Metric:
     family = CounterMetricFamily(f"{PREFIX}timeouts", "waits that were given up, by what was awaited", labels=["kind"])
     for kind in TIMEOUTS:
         family.add_metric([kind], getattr(meters, f"{kind}_timeouts"))
+    return family
+
+
+def handshakes(meters: Meters) -> Metric:
+    help = "handshakes of clients that came to nothing, by the reason"
+    family = CounterMetricFamily(f"{PREFIX}handshakes_failed", help, labels=["reason"])
+    for reason in REASONS:
+        family.add_metric([reason], getattr(meters, f"{reason}_handshakes"))
     return family
 
 

@@ -23,6 +23,7 @@ from gateway.dialing import Dialer
 from gateway.forwarding import Ids
 from gateway.gates import Gate
 from gateway.guards import guards_without
+from gateway.handshakes import Handshakes
 from gateway.health import Changed, Effect, Health, Probe, Rounds
 from gateway.login.table import LoginTable
 from gateway.meters import Meters
@@ -89,6 +90,7 @@ class DataPath:
         self._random = random
         self.strict = not config.allow_encoded_slashes or bool(config.max_calls) or config.tls
         """Something is looked at with each call, whichever service it is for."""
+        self.handshakes = Handshakes(self.meters)
         self._dialer = Dialer(config.host, config.connect_timeout_s)
         self._name = f"{config.lpar}/gateway".encode()
         self.told = (

@@ -22,6 +22,7 @@ import os
 import resource
 import socket
 import sys
+import time
 
 from gateway.datapath import DataPath
 from gateway.downstream import Downstream
@@ -115,7 +116,14 @@ class Listener:
             )
         except OSError as error:
             sock.close()
+            self._lost(error, peer)
+
+    def _lost(self, error: OSError, peer: str) -> None:
+        """Before there was a connection to talk over: with TLS by its handshake, which anybody may spoil often."""
+        if self._tls is None:
             log.info("connection.lost", extra={"fields": {"why": str(error)}})
+        elif reason := self._path.handshakes.failed(error, time.monotonic()):
+            log.info("handshake.failed", extra={"fields": {"reason": reason, "why": str(error), "client": peer}})
 
     def _pause(self, why: str) -> None:
         self._path.meters.accept_pauses += 1

@@ -102,6 +102,14 @@ class Meters(msgspec.Struct):
     response_timeouts: int = 0
     idle_timeouts: int = 0
     write_timeouts: int = 0
+    plain_http_handshakes: int = 0
+    unknown_authority_handshakes: int = 0
+    expired_handshakes: int = 0
+    protocol_handshakes: int = 0
+    refused_handshakes: int = 0
+    cut_handshakes: int = 0
+    silent_handshakes: int = 0
+    other_handshakes: int = 0
     access_dropped: int = 0
     sticky_reads: int = 0
     sticky_chosen: int = 0

@@ -6,15 +6,22 @@ import asyncio
 import base64
 import contextlib
 import io
+import socket
 import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
-from shared.tls import subject
-from tests.certificates import Drawer, a_drawer
+from gateway.collector import handshakes
+from gateway.meters import Meters
+from shared.tls import Files, subject
+from tests.certificates import LONG_AGO, Drawer, a_drawer
 from tests.fakes import Caller, RawInstance, an_instance, answer, answering, until
 from tests.integration.gateway_rig import INSTANCES, LPAR1, PORT, Rig, a_gateway, on_uvloop
 
@@ -257,3 +264,65 @@ async def test_browsers_are_told_to_use_tls_by_the_gateway_alone(drawer: Drawer)
                 assert got.headers.getall(told) == ["max-age=77"], path
     async with a_gateway(instance, hsts_s=77) as rig:
         assert (await rig.get("/orders/api/v1/x")).header(told) is None
+
+
+@on_uvloop
+async def test_handshakes_that_fail_are_counted_by_their_reason_and_told_once(
+    drawer: Drawer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("gateway.listener.HANDSHAKE_S", 0.5)
+    caplog.set_level("INFO", "plexmesh.gateway")
+    theirs = a_drawer(tmp_path / "theirs")
+
+    def shows(files: Files) -> ssl.SSLContext:
+        context = caller(drawer)
+        context.load_cert_chain(files.certificate, files.key)
+        return context
+
+    old = caller(drawer)
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    disbelieving = ssl.create_default_context(cafile=theirs.folder / "ca.pem")
+    tries: dict[str, ssl.SSLContext | bytes] = {
+        "unknown_authority": shows(theirs.client("eve")),
+        "expired": shows(Drawer(drawer.folder, drawer.authority).client("worn", now=LONG_AGO)),
+        "protocol": old, "refused": disbelieving, "plain_http": GET, "silent": b"",
+    }  # fmt: skip
+    async with a_secured(drawer, RawInstance(INSTANCES[0], 9000, answering(b"ok"))) as rig:
+        meters = rig.gateway.path.meters
+        for reason, how in tries.items():
+            for count in (1, 2):
+                await asyncio.to_thread(try_out, how)
+                await until(lambda reason=reason, count=count: getattr(meters, f"{reason}_handshakes") == count)
+        before = meters.cut_handshakes  # by who looked whether the gateway listens
+        _, writer = await asyncio.open_connection(LPAR1, PORT)
+        writer.close()
+        await until(lambda: meters.cut_handshakes > before)
+        assert meters.other_handshakes == 0
+    told = [record.fields["reason"] for record in caplog.records if record.message == "handshake.failed"]  # type: ignore[attr-defined]
+    assert [each for each in told if each != "cut"] == list(tries)
+    registry = CollectorRegistry()
+    registry.register(Shown(meters))
+    text = generate_latest(registry).decode()
+    assert 'plexmesh_gateway_handshakes_failed_total{reason="plain_http"} 2.0' in text
+
+
+def try_out(how: ssl.SSLContext | bytes) -> None:
+    """To the end of the connection. (A client on the loop closes it before its alert has gone.)"""
+    with socket.create_connection((LPAR1, PORT), timeout=10) as sock, contextlib.suppress(OSError):
+        if isinstance(how, bytes):
+            sock.sendall(how)
+            sock.recv(1)
+            return
+        with how.wrap_socket(sock, server_hostname=LPAR1) as secured:
+            secured.sendall(GET)
+            secured.recv(1)
+
+
+class Shown(Collector):
+    def __init__(self, meters: Meters) -> None:
+        self.meters = meters
+
+    def collect(self) -> list[Metric]:
+        return [handshakes(self.meters)]
