@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from aiohttp import web
 import plexmesh
 from launcher import operations, orphans, place
 from launcher.api import LauncherApi, application
-from launcher.certs_command import make_certificate
+from launcher.certs_command import follow_certificate, make_certificate
 from launcher.command import Operator
 from launcher.config import LauncherConfig
 from launcher.joblog import JobLog
@@ -43,6 +44,9 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
     if config.tls and not _below_up(environ):
         for path in make_certificate(config.data, file, config.lpar, config.host):
             logging.getLogger("plexmesh.launcher").info("certificates.made", extra={"fields": {"file": str(path)}})
+    if config.tls and (given := file.entry(config.lpar).certificate) is not None:
+        follow = functools.partial(follow_certificate, config.data, file, config.lpar, given)
+        lifecycle.spawn("certificates", follow)
     port = file.port("launcher", config.lpar)
     listeners = listen_on(config.listen_hosts, port)
     events = Events(logging.getLogger("plexmesh.launcher"))

@@ -5,6 +5,8 @@
     sysplex.pem, sysplex.key    of `plexmesh up`, and of the command
     NAME.pem, NAME.key, NAME.p12    of a client or an operator
 
+What zowe.certificate names for an LPAR is put in place of what would be made for it, and again when it was exchanged.
+
 Keys can be read by their owner only. What is there is never overwritten unasked; each file appears whole.
 """
 
@@ -20,13 +22,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from launcher import certs, secure
+from launcher.certificate_sources import Taken, holds, taken
 from launcher.certs import Pair
+from shared import identity
 from shared.config import certificates_in
 from shared.errors import BadInput, ConfigError, Conflict
 from shared.identity import LPAR
 from shared.plexfile import Plexfile
+
+BELIEVED = "believed"
+"""Below the folder: by LPAR, whose certificates are believed because of zowe.certificate; they are in ca.pem, too."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +93,55 @@ class Certificates:
         self, file: Plexfile, wanted: Mapping[str, list[str]], now: datetime.datetime, *, anew: bool
     ) -> list[Path]:
         made = [] if self._is_of(file) else self._begin(file.sysplex, wanted, now, anew=anew)
-        lacking = {name: places for name, places in wanted.items() if anew or self._lacks(name, places)}
+        given = {name for name in wanted if name != secure.NAME and file.entry(name).certificate is not None}
+        made += [path for name in given for path in self._take(file, name)]
+        lacking = {
+            name: places for name, places in wanted.items() if name not in given and (anew or self._lacks(name, places))
+        }
         if lacking:
             authority = self._authority()
             for name, places in lacking.items():
                 known = [] if anew else self._places(name)
                 made += self._write(name, self._signed(certs.lpar_certificate, authority, name, now, [*places, *known]))
         return made
+
+    def take(self, file: Plexfile, lpar: str) -> list[Path]:
+        """What zowe.certificate says of that LPAR, as its files are now: the files changed. Raises ConfigError."""
+        with self._alone():
+            return self._take(file, lpar)
+
+    def _take(self, file: Plexfile, lpar: str) -> list[Path]:
+        source = file.entry(lpar).certificate
+        assert source is not None
+        found = taken(source)
+        self._check(file, lpar, found)
+        made = self._changed(f"{lpar}.key", found.key, 0o600)
+        made += self._changed(f"{lpar}.pem", found.chain, 0o644)
+        believed = self.folder / BELIEVED
+        if found.authorities or (believed / f"{lpar}.pem").exists():
+            believed.mkdir(mode=0o700, exist_ok=True)
+            made += self._changed(f"{BELIEVED}/{lpar}.pem", b"".join(found.authorities), 0o644)
+        own = _certificate(self._path("ca")).public_bytes(serialization.Encoding.PEM)
+        others = [x509.load_pem_x509_certificates(each.read_bytes()) for each in sorted(believed.glob("*.pem"))]
+        pems = [each.public_bytes(serialization.Encoding.PEM) for found in others for each in found]
+        return made + self._changed("ca.pem", b"".join(dict.fromkeys([own, *pems])), 0o644)
+
+    def _check(self, file: Plexfile, lpar: str, found: Taken) -> None:
+        certificate, host = found.certificate, file.entry(lpar).hostname
+        name = identity.normal(certificate.subject.rfc4514_string())
+        where = f"{file.path}: zowe.certificate of {lpar}: {name!r}"
+        ours = certificate.issuer == _certificate(self._path("ca")).subject
+        if not ours and name not in file.access.peers:
+            raise ConfigError(
+                f"{where} is of another authority, and may do nothing unless plexmesh.access.peers has it"
+            )
+        if host and not holds(certificate, host):
+            held = ", ".join(certs.places(certificate)) or "nothing"
+            raise ConfigError(f"{where} holds {held}; expected {host}, by which {lpar} is called")
+
+    def _changed(self, name: str, content: bytes, mode: int) -> list[Path]:
+        path = self.folder / name
+        return [] if path.exists() and path.read_bytes() == content else [self._put(name, content, mode)]
 
     def _is_of(self, file: Plexfile) -> bool:
         """Whether there is an authority. Raises ConfigError: it is plexmesh's own of another sysplex, whose LPARs would

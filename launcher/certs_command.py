@@ -5,6 +5,7 @@ Not here: what is in a certificate (`launcher.certs`), its files (`launcher.cert
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import secrets
 from pathlib import Path
@@ -15,9 +16,10 @@ import click
 from launcher import place
 from launcher.options import config_option, data_option
 from shared.command import DONE, NOT_AS_WANTED
+from shared.latest import LOOK_S, Latest
 
 if TYPE_CHECKING:
-    from shared.plexfile import Plexfile
+    from shared.plexfile import CertificateFiles, Plexfile
 
 
 @click.group("certs")
@@ -98,3 +100,14 @@ def make_certificate(folder: Path, file: Plexfile, lpar: str, host: str) -> list
     from launcher.certificate_files import Certificates
 
     return Certificates(folder).init_lpar(file, lpar, host, _now())
+
+
+async def follow_certificate(folder: Path, file: Plexfile, lpar: str, source: CertificateFiles) -> None:
+    """As long as the LPAR runs: what zowe.certificate names is taken again when it was exchanged. Processes find it
+    where it is put, as they find any new certificate."""
+    from launcher.certificate_files import Certificates
+
+    latest = Latest(source, lambda: Certificates(folder).take(file, lpar))
+    while True:
+        await asyncio.sleep(LOOK_S)
+        await asyncio.to_thread(latest.get)

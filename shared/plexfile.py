@@ -23,7 +23,7 @@ import dataclasses
 import itertools
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,11 @@ ALIASES = {"caching-service": "caching"}
 KNOWN = {
     "": ("zowe", "components", "haInstances", "plexmesh"),
     "zowe": ("externalDomains", "externalPort", "environments", "launcher", "sysMessages", "verifyCertificates",
-        "network"),
+        "network", "certificate"),
+    "zowe.certificate": ("keystore", "truststore", "pem"),
+    "zowe.certificate.keystore": ("type", "file", "password", "alias"),
+    "zowe.certificate.truststore": ("type", "file", "password"),
+    "zowe.certificate.pem": ("key", "certificate", "certificateAuthorities"),
     "zowe.launcher": ("restartIntervals", "minUptime", "hungAfter"),
     "plexmesh": (
         "sysplex", "address", "behaviour", "speed", "without", "distributor", "certificateAuthorities", "tls",
@@ -74,10 +78,14 @@ NOT_APPLICABLE = {
     "": ("java", "node", "zOSMF"),
     "zowe": (
         "setup", "runtimeDirectory", "logDirectory", "workspaceDirectory", "extensionDirectory", "job",
-        "rbacProfileIdentifier", "cookieIdentifier", "launchScript", "useConfigmgr", "configmgr", "certificate",
+        "rbacProfileIdentifier", "cookieIdentifier", "launchScript", "useConfigmgr", "configmgr",
         "extensionRegistry",
     ),
     "zowe.launcher": ("shareAs",),
+    "zowe.certificate": (),
+    "zowe.certificate.keystore": (),
+    "zowe.certificate.truststore": (),
+    "zowe.certificate.pem": (),
     "components": (
         "zaas", "api-catalog", "app-server", "zss", "jobs-api", "files-api", "explorer-jes", "explorer-mvs",
         "explorer-uss", "cloud-gateway", "metrics-service", "desktop-sample", "apiml-common-lib", "common-java-lib",
@@ -99,6 +107,26 @@ DEFAULT_LPARS = {"LPAR1": "127.0.1.1", "LPAR2": "127.0.2.1"}
 
 
 @dataclass(frozen=True)
+class CertificateFiles:
+    """An LPAR's certificate and its key, in place of those plexmesh makes: PEM (`certificate`, `key`), or a PKCS12 key
+    store; and whose certificates are believed besides."""
+
+    certificate: Path | None = None
+    key: Path | None = None
+    keystore: Path | None = None
+    password: str = field(default="", repr=False)
+    alias: str = ""
+    truststore: Path | None = None
+    truststore_password: str = field(default="", repr=False)
+    authorities: tuple[Path, ...] = ()
+
+    def __iter__(self) -> Iterator[Path]:
+        """Those that can be exchanged."""
+        named = (self.certificate, self.key) if self.certificate is not None else (self.keystore,)
+        return (each for each in (*named, self.truststore, *self.authorities) if each is not None)
+
+
+@dataclass(frozen=True)
 class LparEntry:
     """One HA instance: `id` upper case, `hostname` the address its components bind, `components` its overrides.
 
@@ -116,6 +144,8 @@ class LparEntry:
     """Silent seconds after which a component that was ready is killed; 0: never."""
     sys_messages: tuple[str, ...] = ()
     """A line of the job log that holds one of these is shown on the console too."""
+    certificate: CertificateFiles | None = None
+    """None: plexmesh makes one."""
     made: bool = False
     """The file does not name it: `up --lpars` asked for it."""
 
@@ -456,7 +486,47 @@ class _Checked:
             "min_uptime_s": self.seconds(launcher.get("minUptime", DEFAULT_MIN_UPTIME_S), "zowe.launcher.minUptime"),
             "hung_after": self.count(launcher.get("hungAfter", DEFAULT_HUNG_AFTER), "zowe.launcher.hungAfter"),
             "sys_messages": tuple(self.strings(zowe.get("sysMessages"), "zowe.sysMessages")),
+            "certificate": self.certificate(zowe.get("certificate")),
         }
+
+    def certificate(self, value: object) -> CertificateFiles | None:
+        """PEM files go before a key store, as all of plexmesh takes them; what is empty is not there."""
+        place = "zowe.certificate"
+        said = self.mapping(value, place)
+        pem = self.mapping(said.get("pem"), f"{place}.pem")
+        key, certificate = pem.get("key"), pem.get("certificate")
+        if bool(key) != bool(certificate):
+            raise self.fail(f"{place}.pem", "expected both, certificate and key")
+        store = self.store(said.get("keystore"), f"{place}.keystore")
+        trust = self.store(said.get("truststore"), f"{place}.truststore")
+        if not certificate and "file" not in store:
+            return None
+        told = pem.get("certificateAuthorities") or ()
+        names = [each.strip() for each in told.split(",")] if isinstance(told, str) else told
+        return CertificateFiles(
+            certificate=self._file(certificate),
+            key=self._file(key),
+            keystore=self._file(store.get("file")),
+            password=str(store.get("password") or ""),
+            alias=str(store.get("alias") or ""),
+            truststore=self._file(trust.get("file")),
+            truststore_password=str(trust.get("password") or ""),
+            authorities=self.paths(list(names), f"{place}.pem.certificateAuthorities"),
+        )
+
+    def store(self, value: object, place: str) -> dict[str, Any]:
+        """Of PKCS12; empty: there is none, or a key ring of z/OS, which means nothing here."""
+        found = {key: each for key, each in self.mapping(value, place).items() if each}
+        kind = str(found.get("type", "PKCS12")).upper()
+        if kind.startswith("JCE"):
+            self.ignored.append(f"{place} (type {kind}: a key ring of z/OS)")
+            return {}
+        if kind != "PKCS12":
+            raise self.fail(f"{place}.type", f"expected PKCS12, got {found['type']!r}; PEM files stand below pem")
+        return found
+
+    def _file(self, name: object) -> Path | None:
+        return self.path.parent / str(name) if name else None
 
     def zowe_overrides(self, value: object, place: str) -> None:
         """Of one LPAR: environments and launcher; what is the whole sysplex' does not apply there."""
