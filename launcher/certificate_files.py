@@ -118,9 +118,11 @@ class Certificates:
         made = self._changed(f"{lpar}.key", found.key, 0o600)
         made += self._changed(f"{lpar}.pem", found.chain, 0o644)
         believed = self.folder / BELIEVED
-        if found.authorities or (believed / f"{lpar}.pem").exists():
+        if found.authorities:
             believed.mkdir(mode=0o700, exist_ok=True)
             made += self._changed(f"{BELIEVED}/{lpar}.pem", b"".join(found.authorities), 0o644)
+        else:
+            (believed / f"{lpar}.pem").unlink(missing_ok=True)
         own = _certificate(self._path("ca")).public_bytes(serialization.Encoding.PEM)
         others = [x509.load_pem_x509_certificates(each.read_bytes()) for each in sorted(believed.glob("*.pem"))]
         pems = [each.public_bytes(serialization.Encoding.PEM) for found in others for each in found]
@@ -204,6 +206,10 @@ class Certificates:
             found = _certificate(path)
             subject = found.subject.rfc4514_string()
             yield Shown(path.name, subject, certs.places(found), found.not_valid_after_utc)
+        for path in sorted((self.folder / BELIEVED).glob("*.pem")):
+            for found in x509.load_pem_x509_certificates(path.read_bytes()):
+                name = f"{BELIEVED}/{path.name}"
+                yield Shown(name, found.subject.rfc4514_string(), [], found.not_valid_after_utc)
 
     def _authority(self) -> Pair:
         certificate, key = self._path("ca"), self._path("ca", ".key")

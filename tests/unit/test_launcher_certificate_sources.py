@@ -87,6 +87,7 @@ def test_what_is_named_is_shown_and_its_authorities_are_believed(
     authorities = x509.load_pem_x509_certificates((found.folder / "ca.pem").read_bytes())
     assert [certs.organization(each) for each in authorities] == ["PLEX1", "OURS"]
     assert stat.S_IMODE((found.folder / "LPAR1.key").stat().st_mode) == 0o600
+    assert shown["believed/LPAR1.pem"].subject == "CN=OURS authority,O=OURS"
     Tls(Files.named(found.folder, "LPAR1"))
     assert found.folder / "LPAR1.pem" in made
     assert found.init(read(tmp_path, certificate), [], NOW) == [], "nothing has changed"
@@ -104,6 +105,14 @@ def test_what_was_exchanged_is_taken_again_and_what_was_taken_out_is_forgotten(t
     assert found.take(file, "LPAR1") == []
     authorities = x509.load_pem_x509_certificates((found.folder / "ca.pem").read_bytes())
     assert [certs.organization(each) for each in authorities] == ["PLEX1", "OTHER"]
+
+
+def test_without_authorities_of_its_own_the_sysplex_alone_is_believed(theirs: Drawer, tmp_path: Path) -> None:
+    found = Certificates(tmp_path)
+    found.init(read(tmp_path, {"pem": PEM}), [], NOW)
+    found.init(read(tmp_path, {"pem": PEM | {"certificateAuthorities": ""}}), [], NOW)
+    (authority,) = x509.load_pem_x509_certificates((found.folder / "ca.pem").read_bytes())
+    assert certs.organization(authority) == "PLEX1"
 
 
 def test_the_password_may_come_from_the_surroundings(
