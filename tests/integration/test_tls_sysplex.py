@@ -9,6 +9,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -235,13 +236,14 @@ def test_certificates_are_exchanged_while_everything_runs(sysplex: Rig) -> None:
 
 # --- Zowe's published clients, unchanged
 
-NODE_HOST, NODE_PORT = HOSTS["LPAR1"], 9700
+ENABLED_HOST, NODE_PORT, PYTHON_PORT = HOSTS["LPAR1"], 9700, 9701
+LEASE_S = 3
 
 
-def enabler_configuration(rig: Rig) -> dict[str, Any]:
+def node_configuration(rig: Rig) -> dict[str, Any]:
     """As the enabler's documentation has it."""
     folder = rig.data / "volume" / "certificates"
-    base = f"https://{NODE_HOST}:{NODE_PORT}"
+    base = f"https://{ENABLED_HOST}:{NODE_PORT}"
     return {
         "eureka": {
             "ssl": True, "host": HOSTS["LPAR1"], "port": 7553, "servicePath": "/eureka/apps/", "maxRetries": 30,
@@ -253,9 +255,10 @@ def enabler_configuration(rig: Rig) -> dict[str, Any]:
             "caFile": str(folder / "ca.pem"), "keyPassword": "",
         },
         "instance": {
-            "app": "nodeservice", "vipAddress": "nodeservice", "instanceId": f"{NODE_HOST}:nodeservice:{NODE_PORT}",
-            "homePageUrl": f"{base}/", "hostName": NODE_HOST, "ipAddr": NODE_HOST, "secureVipAddress": "nodeservice",
-            "port": {"$": NODE_PORT, "@enabled": False}, "securePort": {"$": NODE_PORT, "@enabled": "true"},
+            "app": "nodeservice", "vipAddress": "nodeservice", "instanceId": f"{ENABLED_HOST}:nodeservice:{NODE_PORT}",
+            "homePageUrl": f"{base}/", "hostName": ENABLED_HOST, "ipAddr": ENABLED_HOST,
+            "secureVipAddress": "nodeservice", "port": {"$": NODE_PORT, "@enabled": False},
+            "securePort": {"$": NODE_PORT, "@enabled": "true"},
             "dataCenterInfo": {
                 "@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo", "name": "MyOwn",
             },
@@ -267,26 +270,48 @@ def enabler_configuration(rig: Rig) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def python_configuration(rig: Rig) -> dict[str, Any]:
+    """As its code reads it; its documentation has the metadata at the top, where nobody looks."""
+    folder = rig.data / "volume" / "certificates"
+    base = f"https://{ENABLED_HOST}:{PYTHON_PORT}"
+    return {
+        "ssl": {
+            "certificate": str(folder / "pythonservice.pem"), "keystore": str(folder / "pythonservice.key"),
+            "caFile": str(folder / "ca.pem"), "keyPassword": None,
+        },
+        "eureka": {"ssl": True},
+        "instance": {
+            "app": "pythonservice", "vipAddress": "pythonservice", "secureVipAddress": "pythonservice",
+            "instanceId": f"{ENABLED_HOST}:pythonservice:{PYTHON_PORT}", "scheme": "https", "hostName": ENABLED_HOST,
+            "ipAddr": ENABLED_HOST, "port": PYTHON_PORT, "portEnabled": False, "securePort": PYTHON_PORT,
+            "securePortEnabled": True, "homePageUrl": f"{base}/", "statusPageUrl": f"{base}/info",
+            "healthCheckUrl": f"{base}/health",
+            "metadata": {
+                "apiml.routes.api_v1.gatewayUrl": "api/v1", "apiml.routes.api_v1.serviceUrl": "/api/v1",
+                "apiml.service.title": "Python service",
+            },
+        },
+    }  # fmt: skip
+
+
 @contextlib.contextmanager
-def an_enabled_service(rig: Rig, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def an_enabled_service(
+    rig: Rig, folder: Path, configuration: dict[str, Any], *command: object
+) -> Iterator[subprocess.Popen[bytes]]:
     """Running until the block ends; leaves the registry then."""
-    if shutil.which("node") is None:
-        pytest.skip("node is missing: sudo apt-get install nodejs npm")
-    rig.ok("certs", "issue", "nodeservice", "--host", NODE_HOST, "--password", "x")
+    rig.ok("certs", "issue", configuration["instance"]["app"], "--host", ENABLED_HOST, "--password", "x")
     (folder / "config").mkdir()
-    (folder / "config" / "service-configuration.yml").write_text(yaml.safe_dump(enabler_configuration(rig)))
-    script = Path(__file__).with_name("zowe_enabler.mjs")
-    output = (folder / "out").open("wb")
-    child = subprocess.Popen(
-        ["node", script, NODE_HOST, str(NODE_PORT)], cwd=folder, stdin=subprocess.PIPE, stdout=output, stderr=output
-    )
+    (folder / "config" / "service-configuration.yml").write_text(yaml.safe_dump(configuration))
+    with (folder / "out").open("wb") as output:
+        child = subprocess.Popen(
+            [str(word) for word in command], cwd=folder, stdin=subprocess.PIPE, stdout=output, stderr=output
+        )
     try:
         yield child
         child.communicate(timeout=15)
     finally:
         child.kill()
         child.wait()
-        output.close()
 
 
 AUTH = "/gateway/api/v1/auth"
@@ -324,15 +349,57 @@ def test_who_logs_in_may_give_orders_if_the_user_file_says_so(sysplex: Rig) -> N
         poll("the old one is no more", lambda url=f"{gateway}{AUTH}/query": nobody.ask(url, Cookie=olgas)[0] == 401)
 
 
-def registered(rig: Rig, node: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = Caller(rig, "client").json(f"{node}/v1/instances?service=nodeservice")["instances"]
+def registered(rig: Rig, node: str, service: str = "nodeservice") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = Caller(rig, "client").json(f"{node}/v1/instances?service={service}")["instances"]
     return found
+
+
+def test_zowes_python_enabler_stays_registered_survives_the_loss_of_its_node_and_leaves(
+    sysplex: Rig, tmp_path: Path
+) -> None:
+    """Its heartbeats are GETs, and so is what it believes to be its deregistration."""
+
+    def seen(node: str) -> list[dict[str, Any]]:
+        return registered(sysplex, node, "pythonservice")
+
+    def routed(gateway: str) -> bool:
+        return nobody.ask(f"{gateway}/pythonservice/api/v1/x")[0] == 200
+
+    nobody = Caller(sysplex)
+    nodes = ",".join(f"{node}/eureka" for node in NODES)
+    script = Path(__file__).with_name("zowe_enabler.py")
+    program = [sys.executable, script, ENABLED_HOST, PYTHON_PORT, nodes, 1, LEASE_S]
+    with an_enabled_service(sysplex, tmp_path, python_configuration(sysplex), *program):
+        for node in NODES:
+            poll("it is registered", lambda node=node: [each["status"] for each in seen(node)] == ["UP"])
+        (instance,) = seen(NODES[0])
+        assert (instance["secure"], instance["port"]) == (True, PYTHON_PORT)
+        for gateway in GATEWAYS:
+            poll("it is routed", lambda gateway=gateway: routed(gateway))
+            assert nobody.json(f"{gateway}/pythonservice/api/v1/x") == {"from": "python", "path": "/api/v1/x"}
+        sysplex.ok("kill", "LPAR1", "discovery")
+        sysplex.ok("stop", "LPAR1", "discovery")
+        until = time.monotonic() + 2 * LEASE_S
+        while time.monotonic() < until:
+            assert [(each["gen"], each["status"]) for each in seen(NODES[1])] == [(instance["gen"], "UP")]
+            assert routed(GATEWAYS[1])
+            time.sleep(0.2)
+        sysplex.ok("start", "LPAR1", "discovery")
+    (left,) = seen(NODES[1])
+    assert left["status"] == "DOWN"
+    for gateway in GATEWAYS:
+        poll("out of rotation", lambda gateway=gateway: not routed(gateway))
+    poll("its lease has ended", lambda: not seen(NODES[1]))
 
 
 def test_zowes_node_enabler_registers_is_called_survives_the_loss_of_its_node_and_leaves(
     sysplex: Rig, tmp_path: Path
 ) -> None:
-    with an_enabled_service(sysplex, tmp_path):
+    if shutil.which("node") is None:
+        pytest.skip("node is missing: sudo apt-get install nodejs npm")
+    script = Path(__file__).with_name("zowe_enabler.mjs")
+    configuration = node_configuration(sysplex)
+    with an_enabled_service(sysplex, tmp_path, configuration, "node", script, ENABLED_HOST, NODE_PORT):
         for node in NODES:
             poll("it is registered", lambda node=node: registered(sysplex, node))
         (instance,) = registered(sysplex, NODES[0])
