@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SSLYZE := .venv-sslyze
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 MINUTES ?= 60
 
@@ -40,6 +41,14 @@ deps: $(VENV)/installed-test ## what the tests need besides Python packages
 	$(call debian,etcd,etcd-server)
 	$(call debian,cc,gcc libc6-dev)
 	@! command -v npm >/dev/null || $(MAKE) -s --no-print-directory node_modules/installed
+	@$(MAKE) -s --no-print-directory $(SSLYZE)/installed
+
+# apart: it needs an older `cryptography` than plexmesh
+$(SSLYZE)/installed: Makefile
+	@echo "installing sslyze into $(SSLYZE)"
+	@$(PYTHON) -m venv $(SSLYZE)
+	@$(SSLYZE)/bin/pip --disable-pip-version-check --quiet install sslyze==6.3.1
+	@touch $@
 
 node_modules/installed: package.json package-lock.json
 	@echo "installing what the tests need into node_modules"
@@ -81,7 +90,7 @@ drills: $(VENV)/installed ## every drill on a sysplex of its own, each beside th
 	@$(BIN)/plexmesh drill --own all
 
 clean: ## remove what was installed and all data
-	rm -rf $(VENV) node_modules $(EUREKA_SERVER)/target .plexmesh
+	rm -rf $(VENV) $(SSLYZE) node_modules $(EUREKA_SERVER)/target .plexmesh
 
 $(VENV)/python:
 	@test "$$(uname -s)" = Linux || { echo "make up needs Linux (or WSL2); elsewhere: docker compose up"; exit 2; }
