@@ -26,7 +26,7 @@ from shared.access import HOW
 from shared.errors import Unauthorized, Unavailable
 from shared.wire import Instance
 
-USER = "user"
+USER = web.RequestKey("user", User)
 
 
 def recognised(config: GatewayConfig, logins: Logins) -> Middleware:
@@ -37,7 +37,8 @@ def recognised(config: GatewayConfig, logins: Logins) -> Middleware:
     async def look(request: web.Request, handler: Handler) -> web.StreamResponse:
         if config.tls:
             with contextlib.suppress(Unavailable):
-                request[USER] = await logins(request)
+                if user := await logins(request):
+                    request[USER] = user
         return await handler(request)
 
     return look
@@ -52,7 +53,7 @@ def sees_all(config: GatewayConfig, request: web.Request) -> bool:
     """What is internal, too."""
     if not config.tls or vouching.vouched(request.headers) is not None:
         return True
-    user: User | None = request.get(USER)
+    user = request.get(USER)
     return user is not None and user.operator
 
 
