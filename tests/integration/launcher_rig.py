@@ -89,7 +89,7 @@ class Rig:
         self.started.append(started)
         return started
 
-    def up(self, *args: str, within_s: float = 30.0) -> subprocess.Popen[bytes]:
+    def up(self, *args: str, within_s: float = 40.0) -> subprocess.Popen[bytes]:
         """Running, and everything ready."""
         started = self.spawn("up", "--data", str(self.data), *args)
         poll("up", lambda: "What happens from now on" in self.output or started.poll() is not None, within_s)

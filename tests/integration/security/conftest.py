@@ -20,7 +20,7 @@ def sysplex(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     rig.tree["plexmesh"]["access"] = {"services": {named.format(name): ids for name, ids in may.items()}}
     rig.tree["components"] = {"discovery": {}, "gateway": {}, "caching": {}, "sample": {}}
     try:
-        rig.up("--tls", within_s=40)
+        rig.up("--tls")
         yield rig
     finally:
         rig.close()
