@@ -127,7 +127,7 @@ def test_what_a_gateway_does_not_vouch_for_is_refused(victims: dict[str, Caller]
 
 
 def test_health_is_green(victims: dict[str, Caller]) -> None:
-    health = json.loads(victims["none"].ask(DIRECT, "GET", "/application/health").body)
+    health = json.loads(victims["peer"].ask(DIRECT, "GET", "/application/health").body)
     assert health["components"]["identity"]["details"] == {"identity": "certificates", "colour": "green", "why": []}
 
 
