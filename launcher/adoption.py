@@ -44,7 +44,7 @@ class Adoption:
         self._turn = asyncio.Lock()
 
     async def adopt(self) -> wire.Adopted:
-        """Raises ConfigError, with nothing changed."""
+        """Raises ConfigError, BadInput, with nothing changed."""
         async with self._turn:
             return await self._adopt()
 
@@ -52,14 +52,17 @@ class Adoption:
         try:
             plan = dataclasses.replace(self._plan, file=self._read())
             added = [each for each in plan.file.lpars if each not in self._sysplex.lpars]
+            exposed = plan.exposed()
             plan.check_addresses(added)
             if plan.file.tls and added:
                 await self._certify(plan)
-        except ConfigError as error:
+        except PlexmeshError as error:
             self._journal.say("sysplex.not_reloaded", why=str(error))
             raise
         self._plan = plan
         self._sysplex.file = plan.file
+        if exposed:
+            self._journal.say("sysplex.insecure", addresses=", ".join(exposed))
         for each in added:
             self._sysplex.add(self._lifecycle, self._make(plan, each))
         for lpar in self._sysplex.lpars.values():

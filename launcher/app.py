@@ -13,7 +13,7 @@ from pathlib import Path
 from aiohttp import web
 
 import plexmesh
-from launcher import operations, orphans, place
+from launcher import listeners, operations, orphans, place
 from launcher.api import LauncherApi, application
 from launcher.certs_command import follow_certificate, make_certificate
 from launcher.command import Operator
@@ -22,7 +22,7 @@ from launcher.joblog import JobLog
 from launcher.logfile import LogFile
 from launcher.spec import MAX_COMPONENTS, ComponentSpec, component_mark, specs
 from launcher.supervisor import Supervisor
-from shared import log, plexfile
+from shared import exposure, log, plexfile
 from shared.application import Application
 from shared.config import load
 from shared.errors import ConfigError, nearest
@@ -48,7 +48,7 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
         follow = functools.partial(follow_certificate, config.data, file, config.lpar, given)
         lifecycle.spawn("certificates", follow)
     port = file.port("launcher", config.lpar)
-    listeners = listen_on(config.listen_hosts, port)
+    socks = listen_on(config.listen_hosts, port)
     events = Events(logging.getLogger("plexmesh.launcher"))
     folder = place.make_lpar_folder(config.data, config.lpar)
     console = file.entry(config.lpar).sys_messages
@@ -57,6 +57,8 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
     url = config.url(port)
     fences = not _below_up(environ) and config.behaviour == "plexmesh" and FENCING not in config.without_guards
     wanted = _checked(file, config, joblog, folder)
+    if exposed := _exposed(file, config, wanted, environ):
+        joblog.say("launcher.insecure", addresses=", ".join(exposed))
     supervisor = Supervisor(wanted, config, folder, joblog, lifecycle, url, fences=fences)
     operator = Operator(config.lpar, supervisor, ending.order)
 
@@ -97,7 +99,7 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
         lifecycle.on_hangup(reload_if_it_can_be)
         await runner.setup()
         assert runner.server is not None
-        servers += [await serve(runner.server, each, server_tls(config)) for each in listeners]
+        servers += [await serve(runner.server, each, server_tls(config)) for each in socks]
         await service.start()
         await lifecycle.stopped()
     finally:
@@ -111,6 +113,18 @@ async def main(lifecycle: Lifecycle, argv: Sequence[str], environ: Mapping[str, 
         await runner.cleanup()
         if ending.ordered:
             joblog.say("launcher.ended")
+
+
+def _exposed(
+    file: Plexfile, config: LauncherConfig, wanted: Sequence[ComponentSpec], environ: Mapping[str, str]
+) -> list[str]:
+    """What of this LPAR others can reach in plain, which is allowed. Raises ConfigError: it is not."""
+    port = file.port(listeners.LAUNCHER, config.lpar)
+    found = [(host, port) for host in config.listen_hosts]
+    names = [each.name for each in wanted]
+    found += listeners.of_lpar(file, config.lpar, config.host, names, environ)
+    found += [exposure.split(config.vipa)] if "gateway" in names and config.vipa else []
+    return exposure.check(found, tls=config.tls, allowed=config.allow_insecure)
 
 
 def _below_up(environ: Mapping[str, str]) -> bool:

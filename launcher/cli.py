@@ -101,7 +101,8 @@ def up(lpars: int | None, with_tls: bool, data: str | None, config: str | None) 
     from shared.lifecycle import run as run_lifecycle
 
     plan = Plan(file, folder, place.program(folder))
-    return run_lifecycle(lambda lifecycle: stay_up(lifecycle, plan, Screen(file, plan.program)))
+    screen = Screen(file, plan.program, plan.exposed())
+    return run_lifecycle(lambda lifecycle: stay_up(lifecycle, plan, screen))
 
 
 @cli.command()

@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from launcher import listeners
 from launcher.spec import place_variables
 from shared.config import ServiceConfig
 from shared.errors import ConfigError, NotFound, nearest
@@ -38,6 +39,7 @@ class Value:
 
 def check(file: Plexfile, data: Path, environ: Mapping[str, str]) -> None:
     """Raises ConfigError with the first thing that is wrong."""
+    listeners.exposed(file, environ)
     with ThreadPoolExecutor(2) as at_once:
         for asked in [at_once.submit(_settings, file, data, environ, lpar, name) for lpar, name in _ours(file)]:
             asked.result()
@@ -48,7 +50,7 @@ def values(file: Plexfile, data: Path, environ: Mapping[str, str], lpar: str) ->
     name = lpar.upper()
     if name not in file.lpars:
         raise NotFound(f"{file.path}: there is no LPAR {name}{nearest(name, file.lpars)}")
-    return [*_sysplex(file, name, data), *_launcher(file, name), *_components(file, data, environ, name)]
+    return [*_sysplex(file, name, data, environ), *_launcher(file, name), *_components(file, data, environ, name)]
 
 
 def as_text(found: list[Value]) -> str:
@@ -58,7 +60,7 @@ def as_text(found: list[Value]) -> str:
     return "\n".join(f"{line:<{width}}  # {each.origin}" for line, each in zip(lines, found, strict=True))
 
 
-def _sysplex(file: Plexfile, lpar: str, data: Path) -> Iterator[Value]:
+def _sysplex(file: Plexfile, lpar: str, data: Path, environ: Mapping[str, str]) -> Iterator[Value]:
     entry = file.lpars[lpar]
     yield Value("plexmesh.sysplex", file.sysplex, _origin(file, "plexmesh.sysplex"))
     yield Value("plexmesh.address", file.address, _origin(file, "plexmesh.address"))
@@ -70,6 +72,13 @@ def _sysplex(file: Plexfile, lpar: str, data: Path) -> Iterator[Value]:
         yield Value(place, list(map(str, file.authorities)), _origin(file, place))
     if file.verify != "STRICT":
         yield Value("zowe.verifyCertificates", file.verify, _origin(file, "zowe.verifyCertificates"))
+    for key, on, variable in (
+        ("tls", file.tls, "PLEXMESH_TLS"),
+        ("allowInsecure", file.allow_insecure, "PLEXMESH_ALLOW_INSECURE"),
+    ):
+        if on:
+            written = _origin(file, f"plexmesh.{key}")
+            yield Value(f"plexmesh.{key}", on, f"environment: {variable}" if variable in environ else written)
     yield Value("vipa", file.vipa, "derived from zowe.externalDomains[0] and zowe.externalPort")
     made = "made by up --lpars" if entry.made else _origin(file, f"haInstances.{lpar}.hostname", lpar)
     yield Value("haInstance.hostname", entry.hostname, made)

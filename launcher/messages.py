@@ -30,6 +30,7 @@ TEXTS = {
     "launcher.ended": ("ZWEL0022I", "launcher stopped"),
     "launcher.reloaded": ("PLXL015I", "{file} read again; it holds from each component's next start"),
     "launcher.not_reloaded": ("PLXL016E", "not reloaded, everything stays as it is: {why}"),
+    "launcher.insecure": ("PLXL018W", "without TLS, others can reach {addresses} (plexmesh.allowInsecure)"),
     "launcher.strays": ("PLXL001W", "{count} processes of an earlier launcher of this LPAR killed"),
     "component.initialised": (
         "ZWEL0003I",
@@ -86,6 +87,7 @@ TEXTS = {
     "sysplex.reloaded": (None, "{file} read again: {found}"),
     "sysplex.not_reloaded": (None, "not reloaded, everything stays as it is: {why}"),
     "sysplex.certificates": (None, "certificates made: {files}"),
+    "sysplex.insecure": (None, "without TLS, others can reach {addresses} (plexmesh.allowInsecure)"),
     "sysplex.kept": (None, "changed, and kept until the next start: {names}"),
     "drill.started": (None, "drill {drill} begins: {title}"),
     "drill.step": (None, "drill {drill}: {step}"),

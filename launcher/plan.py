@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from launcher import control
+from launcher import control, listeners
 from launcher.place import Program
 from launcher.spec import place_variables
-from shared.config import ServiceConfig, bind_of
+from shared import exposure
+from shared.config import ServiceConfig
 from shared.errors import AddressInUse, ConfigError, PlexmeshError
 from shared.net import listen
-from shared.plexfile import COMPONENTS, Plexfile
+from shared.plexfile import Plexfile
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Plan:
     @property
     def address(self) -> tuple[str, int]:
         """Where `up` itself answers."""
-        return _split(self.file.address)
+        return exposure.split(self.file.address)
 
     def environment(self, lpar: str) -> dict[str, str]:
         """What that LPAR's launcher is told."""
@@ -43,22 +44,15 @@ class Plan:
 
     def addresses(self, lpars: Iterable[str]) -> Iterator[tuple[str, int]]:
         """Everything that these LPARs will listen on."""
-        for lpar in lpars:
-            for name in ("launcher", *self.file.enabled(lpar)):
-                for host in self._listen_hosts(name, lpar):
-                    yield host, self.file.port(name, lpar)
+        yield from listeners.of_lpars(self.file, lpars, os.environ)
 
-    def _listen_hosts(self, name: str, lpar: str) -> tuple[str, ...]:
-        """Only what is ours knows `bind`."""
-        entry = self.file.lpars[lpar]
-        if name not in ("launcher", *COMPONENTS) or "command" in self.file.component(name, lpar):
-            return (entry.hostname,)
-        told = dict(os.environ) | dict(entry.environments if name != "launcher" else {})
-        return bind_of(self.file, name, lpar, told) or (entry.hostname,)
+    def exposed(self) -> list[str]:
+        """What of it others can reach in plain, which is allowed. Raises ConfigError: it is not."""
+        return listeners.exposed(self.file, os.environ)
 
     def check_all_addresses(self) -> None:
         """As `check_addresses`, `up`'s own and the sysplex address too."""
-        self._check([self.address, _split(self.file.vipa)])
+        self._check(listeners.of_sysplex(self.file))
         self.check_addresses(self.file.lpars)
 
     def check_addresses(self, lpars: Iterable[str]) -> None:
@@ -84,8 +78,3 @@ class Plan:
         return ConfigError(
             f"{address} is in use by sysplex {whose.sysplex} of {whose.data} (pid {whose.pid}); stop it: {stop}"
         )
-
-
-def _split(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    return host, int(port)

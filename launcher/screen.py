@@ -39,9 +39,11 @@ class Terminal(Console):
 class Screen:
     """`up`'s terminal. Before `summary` state changes show in the table, afterwards as lines."""
 
-    def __init__(self, file: Plexfile, program: Program) -> None:
+    def __init__(self, file: Plexfile, program: Program, exposed: Sequence[str] = ()) -> None:
+        """`exposed`: what of it others can reach in plain."""
         self._file = file
         self._program = program
+        self._exposed = exposed
         self._console = Terminal()
         self._live: Live | None = None
         self._ready_s: dict[tuple[str, str], float] = {}
@@ -72,6 +74,9 @@ class Screen:
         for name in self._file.users():
             if len(lpars) > 1 and self._file.moves(name, lpars[0].id):
                 self._line(f"\n{name}: its command has no {{host}}, so its port is another one in each LPAR.")
+        if self._exposed:
+            self._line(f"\n[bold red]Without TLS, others can reach[/] {', '.join(self._exposed)}")
+            self._line("[bold red]and may do everything there[/] (plexmesh.allowInsecure)")
         self._line("\nTry, in another terminal:\n")
         for command in self._commands(lpars):
             self._line(f"  [bold]{command}[/]")

@@ -57,6 +57,8 @@ async def main(lifecycle: Lifecycle, plan: Plan, screen: Screen) -> None:
     sock = listen(*plan.address)
     events = Events(logging.getLogger("plexmesh.up"))
     journal = Journal(events, screen.tell, plan.program.command)
+    if exposed := plan.exposed():
+        journal.say("sysplex.insecure", addresses=", ".join(exposed))
     secured = secure.tls(plan.data) if plan.file.tls else None
     connector = aiohttp.TCPConnector(ssl=secured.client if secured else True)
     async with aiohttp.ClientSession(connector=connector) as session:

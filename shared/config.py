@@ -30,7 +30,7 @@ from typing import Any, Literal, NewType, NoReturn, TypeVar, get_args, get_origi
 import msgspec
 import yaml
 
-from shared import identity, plexfile
+from shared import exposure, identity, plexfile
 from shared.errors import ConfigError, nearest
 from shared.identity import Access
 from shared.switch import switch
@@ -81,6 +81,9 @@ class ServiceConfig:
     health_protected: bool = setting(
         True, "with TLS /application/health is 401 without a certificate or login", zowe="apiml.health.protected"
     )
+    allow_insecure: bool = setting(
+        False, "on: without TLS, too, addresses may be listened on that others can reach (plexmesh.allowInsecure)"
+    )
     access: Access = setting(
         Access(), "with TLS: operators and peers by their certificates' names, who may register what (plexmesh.access)"
     )
@@ -127,7 +130,14 @@ LAUNCHER_KEYS = frozenset({"enabled", "launcher", "command", "routes"})
 C = TypeVar("C", bound=ServiceConfig)
 
 
-def load(cls: type[C], service: str, argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> C:
+def load(
+    cls: type[C],
+    service: str,
+    argv: Sequence[str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    listens: bool = True,
+) -> C:
     """The configuration of one service process. Raises ConfigError; `--help` prints every field and exits."""
     environ = os.environ if environ is None else environ
     flags = vars(_parser(cls, service).parse_args(argv))
@@ -151,7 +161,17 @@ def load(cls: type[C], service: str, argv: Sequence[str] | None = None, environ:
     if shown:
         print(_shown(config, found))  # noqa: T201
         raise SystemExit(0)
+    if listens:
+        _check_exposure(config, service)
     return config
+
+
+def _check_exposure(config: ServiceConfig, service: str) -> None:
+    """Raises ConfigError: others could reach it in plain."""
+    port = getattr(config, "port", plexfile.DEFAULT_PORTS.get(service, 0))
+    vipa = [exposure.split(config.vipa)] if service == "gateway" and config.vipa else []
+    listeners = [*((host, port) for host in config.listen_hosts), *vipa]
+    exposure.check(listeners, tls=config.tls, allowed=config.allow_insecure)
 
 
 def bind_of(file: plexfile.Plexfile, service: str, lpar: str, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -195,6 +215,7 @@ def _from_place(file: plexfile.Plexfile, lpar: str) -> dict[str, Found]:
         "verify_certificates": file.verify,
         "certificate_authorities": file.authorities,
         "tls": file.tls,
+        "allow_insecure": file.allow_insecure,
         "access": file.access,
     }
     if found is not None:

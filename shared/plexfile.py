@@ -8,6 +8,7 @@
                    behaviour, speed, without: what a drill compares with,
                    certificateAuthorities: whose certificates are believed, with zowe.verifyCertificates,
                    tls: of plexmesh's own listeners and calls,
+                   allowInsecure: without it, others may reach addresses of this machine (`shared.exposure`),
                    access: {operators, peers, services, hosts}: who may do and register what (`shared.identity`)}
     zowe.network.allowedDomains is the same as plexmesh.access.hosts.
 
@@ -53,7 +54,7 @@ KNOWN = {
     "zowe.launcher": ("restartIntervals", "minUptime", "hungAfter"),
     "plexmesh": (
         "sysplex", "address", "behaviour", "speed", "without", "distributor", "certificateAuthorities", "tls",
-        "access",
+        "allowInsecure", "access",
     ),
 }  # fmt: skip
 
@@ -179,6 +180,8 @@ class Plexfile:
     """PEM files of those whose certificates are believed; none: as the machine does."""
     tls: bool = False
     """plexmesh's own listeners and calls."""
+    allow_insecure: bool = False
+    """In plain, too, others may reach it."""
     domains: tuple[str, ...] = ()
     """Names and addresses under which all of it is known outside; the first is that of `vipa`."""
     access: Access = Access()
@@ -259,12 +262,17 @@ class Plexfile:
 
 
 def read(path: Path) -> Plexfile:
-    """PLEXMESH_TLS wins over `plexmesh.tls`. Raises ConfigError: the file is not there, is not YAML, or holds something
-    it must not."""
+    """PLEXMESH_TLS and PLEXMESH_ALLOW_INSECURE win over the file. Raises ConfigError: it is not there, is not YAML, or
+    holds something it must not."""
     tree, lines = yaml_file.read(path)
-    found = dataclasses.replace(parse(tree, path), lines=lines)
-    tls = told(os.environ, "PLEXMESH_TLS")
-    return found if tls is None else dataclasses.replace(found, tls=tls)
+    found = parse(tree, path)
+    tls, allowed = told(os.environ, "PLEXMESH_TLS"), told(os.environ, "PLEXMESH_ALLOW_INSECURE")
+    return dataclasses.replace(
+        found,
+        lines=lines,
+        tls=found.tls if tls is None else tls,
+        allow_insecure=found.allow_insecure if allowed is None else allowed,
+    )
 
 
 def parse(tree: object, path: Path) -> Plexfile:
@@ -295,6 +303,7 @@ def parse(tree: object, path: Path) -> Plexfile:
         distributor=checked.choice(plex.get("distributor", "distribute"), DISTRIBUTORS, "plexmesh.distributor"),
         verify=checked.choice(zowe.get("verifyCertificates", "STRICT"), VERIFY, "zowe.verifyCertificates"),
         tls=checked.flag(plex.get("tls", False), "plexmesh.tls"),
+        allow_insecure=checked.flag(plex.get("allowInsecure", False), "plexmesh.allowInsecure"),
         domains=tuple(domains),
         authorities=checked.paths(plex.get("certificateAuthorities"), "plexmesh.certificateAuthorities"),
         access=access,

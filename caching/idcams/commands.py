@@ -49,7 +49,7 @@ def define(name: str, key_length: int, record_length: int, share: str) -> int:
     path = _path(name)
     section = {"keyLength": key_length, "recordLength": record_length, "share": share}
     attributes = settings.attributes(section, "define")
-    sysplex = config.load(CachingConfig, "caching", ()).sysplex
+    sysplex = config.load(CachingConfig, "caching", (), listens=False).sysplex
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if remark := volume.remark(path.parent):
         click.echo(f"plexmesh: {remark}", err=True)

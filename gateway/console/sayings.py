@@ -341,7 +341,7 @@ SAYINGS: dict[str, Saying] = {
     **_own(
         "sysplex.",
         _own_words,
-        {"good": "reloaded", "info": "certificates", "warn": "kept stopping", "bad": "not_reloaded"},
+        {"good": "reloaded", "info": "certificates", "warn": "kept stopping insecure", "bad": "not_reloaded"},
     ),
     "drill.started": Saying("drill", "info", "{text}"),
     "drill.step": Saying("drill", "info", "{text}"),

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 
 import httptools
 
+from shared.tls import failure
+
 READ_BYTES = 65_536
 MAX_KEPT = 200
 KEEP_S = 4.0
@@ -140,4 +142,6 @@ class Client:
 
 
 def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return failure(error)
     return error.strerror or str(error) or type(error).__name__

@@ -55,7 +55,8 @@ def inside(container: str, program: str) -> str | None:
 @contextlib.contextmanager
 def alone(*options: str) -> Iterator[None]:
     """One LPAR in a container of its own, without compose, and without an init process."""
-    command = ("--name", ALONE, "--hostname", "lpar1", "-v", CONFIG, "-e", "PLEXMESH_CONFIG=/etc/plexmesh.yaml")
+    command = ("--name", ALONE, "--hostname", "lpar1", "-v", CONFIG, "-e", "PLEXMESH_CONFIG=/etc/plexmesh.yaml",
+        "-e", "PLEXMESH_ALLOW_INSECURE=on")  # fmt: skip
     run("docker", "build", "-q", "-t", "plexmesh:latest", ".")
     try:
         run("docker", "run", "-d", *command, *options, "plexmesh:latest", "run", "--lpar", "LPAR1")

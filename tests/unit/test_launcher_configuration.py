@@ -18,7 +18,7 @@ def shown(lpar: str) -> str:
     """Without the components' own settings, which come from processes; the command is tried in the README's tests."""
     file = plexfile.read(GOLDEN / "zowe.yaml")
     found = [
-        *configuration._sysplex(file, lpar, Path("/data")),
+        *configuration._sysplex(file, lpar, Path("/data"), {}),
         *configuration._launcher(file, lpar),
         *configuration._component_keys(file, lpar),
     ]

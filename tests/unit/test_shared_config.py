@@ -81,6 +81,7 @@ def test_the_place_in_the_environment_wins_over_the_file(path: str) -> None:
         PLEXMESH_DISCOVERY="http://a:1, http://b:2",
         PLEXMESH_DATA="/data",
         PLEXMESH_VIPA="h:1",
+        PLEXMESH_ALLOW_INSECURE="on",
     )
     assert (config.lpar, config.host, config.data, config.vipa) == ("LPAR9", "127.0.9.1", Path("/data"), "h:1")
     assert config.discovery == ("http://a:1", "http://b:2")
@@ -142,8 +143,39 @@ def test_spellings(key: str, name: str) -> None:
     ],
 )
 def test_listeners_are_on_the_addresses_of_bind_each_once_or_on_the_lpars(told: str, hosts: tuple[str, ...]) -> None:
-    assert loaded(PLEXMESH_BIND=told).listen_hosts == hosts
-    assert loaded("--bind", told, PLEXMESH_BIND="127.0.9.9").listen_hosts == hosts
+    assert loaded(PLEXMESH_BIND=told, PLEXMESH_TLS="on").listen_hosts == hosts
+    assert loaded("--bind", told, PLEXMESH_BIND="127.0.9.9", PLEXMESH_TLS="on").listen_hosts == hosts
+
+
+@pytest.mark.parametrize(
+    ("told", "address"),
+    [
+        ({"PLEXMESH_BIND": "127.0.1.1,192.0.2.7"}, "192.0.2.7:7554"),
+        ({"PLEXMESH_BIND": "0.0.0.0"}, "0.0.0.0:7554"),
+        ({"PLEXMESH_BIND": "::"}, "[::]:7554"),
+        ({"PLEXMESH_HOST": "lpar1"}, "lpar1:7554"),
+        ({"PLEXMESH_VIPA": "192.0.2.1:80"}, "192.0.2.1:80"),
+    ],
+)
+def test_others_are_not_let_in_in_plain_unless_that_is_allowed(told: dict[str, str], address: str) -> None:
+    said = refusal(**told)
+    assert said.startswith(f"{address}: others can reach it")
+    assert "up --tls" in said
+    assert "plexmesh.allowInsecure: true" in said
+    assert loaded(**told, PLEXMESH_ALLOW_INSECURE="on").allow_insecure
+    assert loaded(**told, PLEXMESH_TLS="on").tls
+
+
+def test_the_file_allows_others_in_plain_and_the_environment_wins(tmp_path: Path) -> None:
+    file = tmp_path / "open.yaml"
+    file.write_text("haInstances: {LPAR1: {hostname: 192.0.2.7}}\nplexmesh: {allowInsecure: true}\n")
+    assert loaded("--config", str(file)).host == "192.0.2.7"
+    assert "192.0.2.7:7554" in refusal("--config", str(file), PLEXMESH_ALLOW_INSECURE="off")
+
+
+def test_a_host_that_bind_replaces_and_the_sysplex_address_of_another_service_are_not_listened_on() -> None:
+    assert loaded(PLEXMESH_HOST="192.0.2.7", PLEXMESH_BIND="127.0.1.1").host == "192.0.2.7"
+    assert load(ServiceConfig, "sample", (), {"PLEXMESH_VIPA": "192.0.2.1:80"}).vipa == "192.0.2.1:80"
 
 
 @pytest.mark.parametrize(

@@ -219,6 +219,15 @@ def test_a_missing_file_and_one_that_is_no_text(tmp_path: Path) -> None:
         plexfile.read(tmp_path / "bytes.yaml")
 
 
+def test_variables_win_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "plexmesh.yaml"
+    file.write_text("plexmesh: {allowInsecure: true}")
+    monkeypatch.delenv("PLEXMESH_ALLOW_INSECURE", raising=False)
+    assert plexfile.read(file).allow_insecure
+    monkeypatch.setenv("PLEXMESH_ALLOW_INSECURE", "off")
+    assert not plexfile.read(file).allow_insecure
+
+
 def test_merge_does_not_change_what_it_merges() -> None:
     base = {"a": {"b": 1, "c": [1, 2]}}
     assert plexfile.merge(base, {"a": {"c": [3]}, "d": 4}) == {"a": {"b": 1, "c": [3]}, "d": 4}
