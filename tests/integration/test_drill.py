@@ -21,6 +21,7 @@ from tests.integration.launcher_rig import ADDRESS, HOSTS, Rig
 
 CRASH = """
 title: An LPAR is killed
+load: {rate: 100}
 steps:
   - wait: 3
   - kill: victim
@@ -63,7 +64,7 @@ def a_sysplex(folder: Path, *options: str) -> Iterator[Rig]:
     rig = Rig(folder)
     rig.tree["components"] = {"discovery": {}, "gateway": {}, "caching": {}, "sample": {}}
     try:
-        rig.up(*options)
+        rig.up(*options, within_s=60)
         yield rig
     finally:
         rig.close()
@@ -83,7 +84,7 @@ def sysplex(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 def drill(rig: Rig, text: str) -> tuple[int, Report, str]:
     """Its exit code, its report as JSON, its page."""
     (rig.folder / "mine.yaml").write_text(text)
-    done = rig.call("drill", "mine.yaml", "--no-control", "--json")
+    done = rig.call("drill", "mine.yaml", "--no-control", "--json", within_s=90)
     path = Path(json.loads(done.stdout)["report"])
     return done.returncode, msgspec.json.decode(path.with_suffix(".json").read_bytes(), type=Report), path.read_text()
 
@@ -104,7 +105,7 @@ def test_an_lpar_crash_under_load(sysplex: Rig) -> None:
     run = report.runs[0]
     assert [each for each in run.verdicts if not each.passed] == []
     assert (code, run.tls) == (0, True)
-    assert sum(each.calls for each in run.methods) > 1500
+    assert sum(each.calls for each in run.methods) > 750
     assert {each.method for each in run.methods} == {"GET", "POST", "PUT", "DELETE"}
     assert any("LPAR2 started" in each.text or "ready" in each.text for each in run.moments)
     assert "as expected" in page

@@ -149,7 +149,8 @@ async def test_sigterm_leaves_the_registry_first_and_ends_with_0() -> None:
         ({"PLEXMESH_GATEWAY_DRIAN_S": "1"}, (), "PLEXMESH_GATEWAY_DRAIN_S"),
         ({"PLEXMESH_GATEWAY_PORT": "none"}, (), "PLEXMESH_GATEWAY_PORT"),
         ({}, ("--config", "/nowhere/plexmesh.yaml"), "/nowhere/plexmesh.yaml"),
-        ({}, ("--host", "192.0.2.1"), "no address 192.0.2.1"),
+        ({"PLEXMESH_ALLOW_INSECURE": "on"}, ("--host", "192.0.2.1"), "no address 192.0.2.1"),
+        ({}, ("--host", "192.0.2.1"), "192.0.2.1:7554: others can reach it"),
     ],
 )
 @on_uvloop
