@@ -45,17 +45,22 @@ class Revocations:
         self._revoked: LRUCache[str, bool] = LRUCache(REMEMBERED)
         self._good: TLRUCache[str, float] = TLRUCache(REMEMBERED, _stale, timer=time.monotonic)
         """And when that was asked."""
+        self._opened = False
         self._asked: dict[str, tuple[asyncio.Task[bool], float]] = {}
 
-    async def open(self) -> None:
-        await self._reader.__aenter__()
-        await self._writer.__aenter__()
+    async def _open(self) -> None:
+        """With the first call: most gateways are never asked."""
+        if not self._opened:
+            await self._reader.__aenter__()
+            await self._writer.__aenter__()
+            self._opened = True
 
     async def close(self) -> None:
         for task, _ in self._asked.values():
             task.cancel()
-        await self._reader.__aexit__(None, None, None)
-        await self._writer.__aexit__(None, None, None)
+        if self._opened:
+            await self._reader.__aexit__(None, None, None)
+            await self._writer.__aexit__(None, None, None)
 
     def _urls(self) -> Sequence[str]:
         upstream = self._snapshot().upstreams.get(SERVICE)
@@ -64,6 +69,7 @@ class Revocations:
     async def revoke(self, token: Token, now_s: float) -> None:
         """It is stored when this returns. Raises Unavailable: it may be, or not."""
         if self._urls():
+            await self._open()
             ttl_s = max(int(token.expires_s - now_s), 0) + MARGIN_S
             try:
                 await self._writer.put(PREFIX + token.id, "1", ttl_s=ttl_s, content_type=TEXT)
@@ -98,6 +104,7 @@ class Revocations:
     async def _read(self, id: str, began: float) -> bool:
         if not self._urls():
             raise Unavailable(WHY + "there is no caching service")
+        await self._open()
         try:
             found = await self._reader.get(PREFIX + id)
         except CacheError as error:

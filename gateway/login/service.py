@@ -75,7 +75,6 @@ class Logins:
         self._waiting = 0
 
     async def open(self) -> None:
-        await self._revocations.open()
         await self._directory.users()
         if self._provider.notice:
             self._events.emit("login.notice", why=self._provider.notice)
