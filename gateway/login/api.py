@@ -73,10 +73,19 @@ class LoginApi:
             found["refresh"] = ("POST", self.refresh)
         return [web.route("*", f"{HOME}/{name}", _only(method, answer)) for name, (method, answer) in found.items()]
 
+    def _from_here(self, request: web.Request) -> None:
+        """No page of another origin asks; with TLS none in plain, which is somebody's on the way. Raises Refused."""
+        origin, host = request.headers.get("Origin"), request.headers.get("Host", "")
+        if origin is None:
+            return
+        own = cors.is_own(origin.encode("utf-8", "replace"), host.encode("utf-8", "replace"))
+        if not own or (self._config.tls and not origin.startswith("https://")):
+            raise Refused(403, messages.FORBIDDEN, "logins and logouts are taken from pages of this gateway only")
+
     # --- in
 
     async def login(self, request: web.Request) -> web.Response:
-        _from_here(request)
+        self._from_here(request)
         shown = await self._shown(request)
         address = self._address(request)
         if isinstance(shown, credentials.Basic):
@@ -107,7 +116,7 @@ class LoginApi:
         raise Refused(400, messages.NOTHING_SHOWN, f"{missing} for URL '{request.path}'")
 
     async def refresh(self, request: web.Request) -> web.Response:
-        _from_here(request)
+        self._from_here(request)
         if vouched(request.headers) is None:
             raise Refused(403, messages.FORBIDDEN, "a token is refreshed for holders of a certificate of this sysplex")
         token = (await self._valid(request)).token
@@ -124,7 +133,7 @@ class LoginApi:
         return _json(_told((await self._valid(request)).token))
 
     async def logout(self, request: web.Request) -> web.Response:
-        _from_here(request)
+        self._from_here(request)
         await self._logins.logout((await self._valid(request)).token)
         return self._with("")
 
@@ -192,13 +201,6 @@ def _only(method: str, answer: Answering) -> Answering:
             return Refused(503, messages.UNAVAILABLE, str(error)).answer
 
     return answered
-
-
-def _from_here(request: web.Request) -> None:
-    """No page of another origin asks. Raises Refused."""
-    origin, host = request.headers.get("Origin"), request.headers.get("Host", "")
-    if origin is not None and not cors.is_own(origin.encode("utf-8", "replace"), host.encode("utf-8", "replace")):
-        raise Refused(403, messages.FORBIDDEN, "logins and logouts are taken from pages of this gateway only")
 
 
 async def _body(request: web.Request) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.certificates import Drawer
 from tests.integration.launcher_rig import Rig
-from tests.integration.security.callers import SERVERS, Caller, Server, context
+from tests.integration.security.callers import SECRET, SERVERS, Caller, Server, context
 
 UP, LAUNCHER, GATEWAY = SERVERS["up"], SERVERS["launcher"], SERVERS["gateway"]
 JSON = {"Content-Type": "application/json"}
@@ -130,6 +130,19 @@ def test_nor_in_a_trailer_nor_behind_an_upgrade_nor_in_absolute_form(
             last = answer.rpartition(b"HTTP/1.1 ")[2][:3]
             assert last in (b"400", b"403", b"404"), (who, head, answer)
     assert still_there(everybody)
+
+
+def test_no_page_of_another_site_logs_in_or_out(sysplex: Rig, everybody: dict[str, Caller]) -> None:
+    """Nor one in plain at the same place, which somebody on the way has made."""
+    here, auth = GATEWAY.url, "/gateway/api/v1/auth"
+    chief = everybody["chief"]
+    said = json.dumps({"username": "chief", "password": f"chief-{SECRET}"}).encode()
+    for origin in ("https://evil.example", "null", here.replace("https", "http"), f"{here}0"):
+        headers = {**JSON, "Origin": origin}
+        assert everybody["none"].ask(GATEWAY, "POST", f"{auth}/login", said, headers).status == 403, origin
+        assert chief.ask(GATEWAY, "POST", f"{auth}/logout", b"", {"Origin": origin}).status == 403, origin
+    assert everybody["none"].ask(GATEWAY, "POST", f"{auth}/login", said, {**JSON, "Origin": here}).status == 204
+    assert chief.ask(GATEWAY, "GET", f"{auth}/query").status == 200, "his token is good still"
 
 
 @pytest.mark.parametrize("who", ["none", "service", "operator", "peer"])
