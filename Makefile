@@ -7,7 +7,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help up down demo test lint deps bench bench-failover soak drills test-ha test-eureka clean
+.PHONY: help up down demo test lint deps bench bench-failover bench-tls soak drills test-ha test-eureka clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 16
@@ -63,6 +63,9 @@ bench: $(VENV)/installed-test ## measurements beside other people's software; re
 
 bench-failover: $(VENV)/installed-test ## instances killed, hung, unreachable, refusing, slow: what callers of each proxy notice
 	$(BIN)/python -P -m bench.failover
+
+bench-tls: $(VENV)/installed-test ## handshakes and kept connections with TLS, beside HAProxy with the same certificate
+	$(BIN)/python -P -m bench.tls
 
 soak: $(VENV)/installed-test ## simulated histories, hostile clients, broken stores for MINUTES (60) each, with new seeds each time; long streams
 	PLEXMESH_SIM_SECONDS=$$(($(MINUTES) * 60)) $(BIN)/pytest tests/sim -k more_histories -s --timeout 0

@@ -19,5 +19,5 @@ A rate is told twice: per second of the clock, and per second of the proxy's own
 some of their core idle where load and upstream share one, and then only the second is about the proxy. Figures of
 two runs are never compared: a ratio is of two visits in the same round.
 
-Not here: what happens when instances die (tests, drills); TLS; several workers.
+Not here: what happens when instances die (tests, drills); TLS (`bench.tls`); several workers.
 """

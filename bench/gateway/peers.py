@@ -112,10 +112,10 @@ defaults
   timeout server 75s
   timeout tunnel 1h
 frontend front
-  bind {host}:{port} backlog 4096
+  bind {host}:{port} backlog 4096{tls}
   unique-id-format %[uuid()]
   http-request set-header X-Request-Id %[unique-id] unless {{ req.hdr(X-Request-Id) -m found }}
-  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
 {uses}
 {backends}
@@ -130,15 +130,20 @@ backend {name}
 
 
 def haproxy(place: Place) -> Process:
-    host, port = place.host(47), 8002
-    uses = "\n".join(HAPROXY_USE.format(name=name, prefix=prefix) for name, prefix in ROUTES.items())
+    return haproxy_at(place, "HAProxy", 8002)
+
+
+def haproxy_at(place: Place, name: str, port: int, tls: str = "") -> Process:
+    """`tls`: what is said of it where the address is bound."""
+    host = place.host(47)
+    uses = "\n".join(HAPROXY_USE.format(name=service, prefix=prefix) for service, prefix in ROUTES.items())
     backends = "".join(
-        HAPROXY_BACKEND.format(name=name, cut=len(ROUTES[name]), host=at[0], port=at[1])
-        for name, at in place.services.items()
+        HAPROXY_BACKEND.format(name=service, cut=len(ROUTES[service]), host=at[0], port=at[1])
+        for service, at in place.services.items()
     )
-    conf = place.folder / "haproxy.cfg"
-    conf.write_text(HAPROXY.format(host=host, port=port, uses=uses, backends=backends))
-    return place.process("HAProxy", (host, port), found_haproxy(), "-db", "-f", str(conf))
+    conf = place.folder / f"{name}.cfg"
+    conf.write_text(HAPROXY.format(host=host, port=port, tls=tls, uses=uses, backends=backends))
+    return place.process(name, (host, port), found_haproxy(), "-db", "-f", str(conf))
 
 
 # --- Envoy
@@ -212,14 +217,18 @@ def naive(place: Place) -> Process:
 
 
 def plexmesh(place: Place) -> Process:
-    host, port = place.host(46), 7554
+    return plexmesh_at(place, "plexmesh", place.host(46))
+
+
+def plexmesh_at(place: Place, name: str, host: str, **settings: str) -> Process:
     environ = {
         "PLEXMESH_HOST": host,
         "PLEXMESH_VIPA": "",
-        "PLEXMESH_DISCOVERY": f"http://{host}:7553",
+        "PLEXMESH_DISCOVERY": f"http://{place.host(46)}:7553",
         "PLEXMESH_DATA": str(place.folder / "data"),
+        **settings,
     }
-    return place.process("plexmesh", (host, port), sys.executable, "-P", "-m", "gateway", **environ)
+    return place.process(name, (host, 7554), sys.executable, "-P", "-m", "gateway", **environ)
 
 
 def registry(place: Place) -> Process:

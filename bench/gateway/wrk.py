@@ -48,9 +48,9 @@ def found() -> str:
     return shutil.which("wrk") or ""
 
 
-async def rate(proxy: Process, script: Path, connections: int, seconds: int) -> Rate:
+async def rate(proxy: Process, script: Path, connections: int, seconds: int, scheme: str = "http") -> Rate:
     before = proxy.cpu_s()
-    done = await ask(proxy.address, script, connections, seconds)
+    done = await ask(proxy.address, script, connections, seconds, scheme=scheme)
     cpu_s, taken_s = proxy.cpu_s() - before, done.duration_us / 1e6
     return Rate(
         per_s=done.requests / taken_s,
@@ -61,10 +61,17 @@ async def rate(proxy: Process, script: Path, connections: int, seconds: int) -> 
     )
 
 
-async def ask(address: tuple[str, int], script: Path, connections: int, seconds: int, patience_s: int = 10) -> Done:
+async def ask(
+    address: tuple[str, int],
+    script: Path,
+    connections: int,
+    seconds: int,
+    patience_s: int = 10,
+    scheme: str = "http",
+) -> Done:
     host, port = address
     process = await asyncio.create_subprocess_exec(
-        found(), "-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={patience_s}s", "-s", str(script), f"http://{host}:{port}/",
+        found(), "-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={patience_s}s", "-s", str(script), f"{scheme}://{host}:{port}/",
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:
