@@ -20,9 +20,8 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import uvloop
-
 from shared.errors import ConfigError, PlexmeshError
+from shared.loop import Loop
 
 log = logging.getLogger("plexmesh.lifecycle")
 
@@ -84,7 +83,7 @@ class Lifecycle:
 def run(main: Callable[[Lifecycle], Awaitable[None]]) -> int:
     """Run the process to its end; returns its exit code."""
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=Loop) as runner:
             runner.run(_live(main))
     except ExceptionGroup as group:
         error = _first(group)
