@@ -7,6 +7,7 @@ SIMULATED = (
     "VSAM and its record sharing (an SQLite file on a shared volume)",
     "DVIPA and the Sysplex Distributor (shared listening sockets, or HAProxy)",
     "the job log (a file)",
+    "SAF (a user file, and a table of who may do what)",
 )
 
 NOT_MODELLED = "power loss, XCF latency, WLM, RACF"

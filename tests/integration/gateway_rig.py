@@ -14,11 +14,10 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvloop
-
 from gateway.app import Gateway
 from gateway.config import GatewayConfig
 from shared.lifecycle import Lifecycle
+from shared.loop import Loop
 from tests.fakes import FakeDiscovery, RawInstance, an_instance, running, until
 
 N = os.getpid() % 250 + 1
@@ -46,7 +45,7 @@ def on_uvloop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., N
             async with asyncio.timeout(25):
                 await test(*args, **named)
 
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=Loop) as runner:
             runner.run(bounded())
 
     return run

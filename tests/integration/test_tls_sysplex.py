@@ -202,6 +202,14 @@ async def test_a_service_registers_with_its_certificate_and_in_plain_it_stays(
             assert instance["health_check_url"].startswith("http://")
 
 
+def test_a_command_finds_its_certificates_by_its_data_folder(sysplex: Rig, tmp_path: Path) -> None:
+    asked = [PROGRAM, "explain", "/sample/api/v1/hello", "--no-call", "--gateway", GATEWAYS[0], "--json"]
+    done = subprocess.run(
+        [*asked, "--data", sysplex.data], cwd=tmp_path, env=sysplex.environ, capture_output=True, text=True, timeout=20
+    )
+    assert (done.returncode, '"LPAR1"' in done.stdout) == (0, True), done.stderr
+
+
 async def test_an_lpar_is_killed_and_nobody_notices(sysplex: Rig) -> None:
     callers = Callers(f"{VIPA}/sample/api/v1/hello", 100, Caller(sysplex).context)
     calling = asyncio.create_task(callers.run())
