@@ -126,7 +126,7 @@ async def test_with_tls_orders_are_an_operators(tmp_path: Path) -> None:
                     me = await got.json()
                 async with session.post(url + KILL, json={}, headers={"Origin": url}, ssl=tls) as got:
                     said[name] = got.status, me["operator"], me["name"]
-                assert (me["needed"], me["login"], me["by"]) == (True, False, "certificate" if name else "")
+                assert (me["needed"], me["login"], me["by"]) == (True, True, "certificate" if name else "")
             assert said == {"": (403, False, ""), "orders": (403, False, "orders"), "ada": (200, True, "ada")}
             assert len(up.asked) == 1
 
