@@ -101,6 +101,7 @@ class FakeConsole:
         self._do(self._close())
 
     def end(self) -> None:
+        self._do(self._cut())
         self.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -157,6 +158,14 @@ class FakeConsole:
         site = web.TCPSite(self._runner, self._host, self._port, reuse_address=True)
         await site.start()
         self._port = self._runner.addresses[0][1]
+
+    async def _cut(self) -> None:
+        """So that nothing waits to be written when the loop ends."""
+        if self._runner is not None and self._runner.server is not None:
+            for connection in self._runner.server.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()
+        await asyncio.sleep(0)
 
     async def _close(self) -> None:
         self._say("end", None)

@@ -103,13 +103,18 @@ def test_one_service(page: Page, fake: FakeConsole) -> None:
         "sticky": "cookie",
         "slowStartS": 30,
         "rateLimit": {"capacity": 40, "tokens": 20, "per_s": 0.333},
+        "visibility": "internal",
+        "scheme": "zoweJwt",
         "new": [1],
     }
     fake.set("services", "sample", panic=True, faults=["plexmesh.retries: expected a whole number"], policy=policy)
     expect(main.locator(".note")).to_contain_text(
         ["ejections are ignored", "plexmesh.retries: expected a whole number"]
     )
-    for said in ("known by his cookie", "its whole share after 30 s", "20 calls a minute, 40 at once", "new: [1]"):
+    for said in (
+        "known by his cookie", "its whole share after 30 s", "20 calls a minute, 40 at once", "new: [1]",
+        "only for callers who show a certificate", "the token of who is logged in",
+    ):  # fmt: skip
         expect(main).to_contain_text(said)
     fake.drop("instances", KEY)
     expect(row(page, ID)).to_have_count(0)

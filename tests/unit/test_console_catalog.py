@@ -35,8 +35,10 @@ def test_all_that_is_said_of_a_service() -> None:
                 {"gatewayUrl": "api/v1", "serviceUrl": "/orders/api/v1"},
                 {"gatewayUrl": "ui/v1", "serviceUrl": "/orders"},
             ],
-            "policy": {},
-            "faults": [],
+            "policy": {"scheme": "httpBasicPassTicket"},
+            "faults": [
+                "apiml.authentication.scheme: httpBasicPassTicket is not supported here: calls are answered 503"
+            ],
             "sticky": False,
             "panic": False,
             "apis": [

@@ -7,6 +7,12 @@ const PICKERS = {
   ringHash: "Calls of one caller go to the same instance.",
   random: "Any instance gets the call, at random.",
 };
+const SCHEMES = {
+  bypass: "Credentials of callers go to it as they are.",
+  zoweJwt: "It is sent the token of who is logged in, and no other credentials.",
+  x509: "It is told whose certificate a caller has shown.",
+};
+const UNSUPPORTED = "is not supported here, so its calls are answered 503.";
 const length = (seconds) => (seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds} s`);
 const called = (name) => name.replace(":", " ");
 
@@ -34,6 +40,8 @@ const SENTENCES = {
   corsHeaders: (value) => `They may send ${value.join(", ")}.`,
   corsMethods: (value) => `They may use ${value.join(", ")}.`,
   corsCredentials: (value) => value === false && "They may not send credentials.",
+  visibility: (value) => value === "internal" && "With TLS it exists only for callers who show a certificate.",
+  scheme: (value) => SCHEMES[value] ?? `The scheme ${value} ${UNSUPPORTED}`,
   externalUrl: (value) => `${value} is called in place of its instances.`,
 };
 
