@@ -214,7 +214,7 @@ def test_the_file_and_the_data_folder_are_found_upwards(rig: Rig) -> None:
     rig.data.mkdir()
     rig.spawn("up", cwd=below)
     poll("ready", lambda: rig.call("status").returncode == 0)
-    assert "kill LPAR2\n" in rig.output, "no --data where it is not needed"
+    poll("no --data where it is not needed", lambda: "kill LPAR2\n" in rig.output)
 
 
 def test_fewer_lpars_than_the_file_names(rig: Rig) -> None:
