@@ -101,7 +101,6 @@ class FakeConsole:
         self._do(self._close())
 
     def end(self) -> None:
-        self._do(self._cut())
         self.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -159,18 +158,15 @@ class FakeConsole:
         await site.start()
         self._port = self._runner.addresses[0][1]
 
-    async def _cut(self) -> None:
-        """So that nothing waits to be written when the loop ends."""
-        if self._runner is not None and self._runner.server is not None:
-            for connection in self._runner.server.connections:
-                if connection.transport is not None:
-                    connection.transport.abort()
-        await asyncio.sleep(0)
-
     async def _close(self) -> None:
         self._say("end", None)
-        if self._runner is not None:
+        if self._runner is not None and (server := self._runner.server) is not None:
             await self._runner.cleanup()
+            await asyncio.sleep(0.01)  # who was being let in at the last moment is in by now
+            for latecomer in server.connections:
+                if latecomer.transport is not None:
+                    latecomer.transport.abort()
+            await asyncio.sleep(0)
         self._runner = None
 
     async def _page(self, request: web.Request) -> web.Response:
