@@ -78,6 +78,7 @@ class FakeConsole:
         self.streams_begun = 0
         self._host, self._port = host, port
         self._followers: set[asyncio.Queue[Message]] = set()
+        self._streaming: list[asyncio.Transport] = []
         self._loop = asyncio.new_event_loop()
         self._runner: web.AppRunner | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -162,11 +163,12 @@ class FakeConsole:
         self._say("end", None)
         if self._runner is not None and (server := self._runner.server) is not None:
             await self._runner.cleanup()
-            await asyncio.sleep(0.01)  # who was being let in at the last moment is in by now
-            for latecomer in server.connections:
-                if latecomer.transport is not None:
-                    latecomer.transport.abort()
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.02)  # who was being let in at the last moment is in by now
+            latecomers = [each.transport for each in server.connections if each.transport is not None]
+            for transport in (*latecomers, *self._streaming):  # a stream may still have something to write
+                transport.abort()
+            self._streaming.clear()
+            await asyncio.sleep(0.02)
         self._runner = None
 
     async def _page(self, request: web.Request) -> web.Response:
@@ -196,6 +198,8 @@ class FakeConsole:
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         self.streams_begun += 1
+        if request.transport is not None:
+            self._streaming.append(request.transport)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(request)
         follower: asyncio.Queue[Message] = asyncio.Queue()
