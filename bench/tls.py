@@ -38,7 +38,7 @@ import uvloop
 from bench.gateway import heads, peers, small, upstream, wrk
 from bench.gateway.cores import split
 from bench.gateway.peers import Place
-from bench.gateway.process import Process
+from bench.gateway.process import Process, output
 from bench.gateway.rounds import Bench, say
 from bench.gateway.table import OURS, Row
 from bench.registry.report import verdict_of
@@ -196,16 +196,8 @@ async def handshakes(bench: Bench, kind: Kind) -> None:
 async def timed(address: tuple[str, int], kind: Kind, seconds: int) -> int:
     """How many one client made. It prints an `r` for each that was resumed."""
     host, port = address
-    process = await asyncio.create_subprocess_exec(
-        found_openssl(), "s_time", "-connect", f"{host}:{port}", "-time", str(seconds), *kind.options,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    try:
-        said, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    command = found_openssl(), "s_time", "-connect", f"{host}:{port}", "-time", str(seconds), *kind.options
+    said = await output(*command)
     text = said.decode(errors="replace")
     found = DONE.findall(text)
     assert found, f"openssl s_time failed: {text[-500:]}"

@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from shared.identity import Access, Identity, Role, identity
+from shared.wire import in_one_line
 
 PUBLIC, DISTINGUISHED_NAME, COMMON_NAME = (
     "X-Certificate-Public",
@@ -62,7 +63,7 @@ def introduction(found: Identity) -> bytes:
 
 def _said(found: Identity) -> dict[str, bytes]:
     return {
-        COMMON_NAME: _printable(found.common_name),
+        COMMON_NAME: in_one_line(found.common_name).encode(),
         DISTINGUISHED_NAME: _escaped(found.distinguished_name),
         ROLE: found.role.encode(),
     }
@@ -77,14 +78,9 @@ def vouched(headers: Mapping[str, str]) -> Identity | None:
 
 
 def _escaped(name: str) -> bytes:
-    """Nor may a distinguished name, and no two are spelled alike: a "\\" of a name is never alone in it."""
+    """It cannot end its line, and no two are spelled alike: a "\\" of a name is never alone in it."""
     return "".join(each if " " <= each <= "~" else _bytes(each) for each in name).encode()
 
 
 def _bytes(letter: str) -> str:
     return "".join(f"\\{each:02X}" for each in letter.encode(errors="surrogatepass"))
-
-
-def _printable(value: str) -> bytes:
-    """No name may end its line, or begin another one."""
-    return "".join(letter if " " <= letter <= "~" else "?" for letter in value).encode()

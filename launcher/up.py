@@ -38,6 +38,7 @@ from shared.events import Events
 from shared.lifecycle import Lifecycle
 from shared.net import listen, serve
 from shared.plexfile import COMPONENTS
+from shared.tls import Tls
 
 READY_WITHIN_S = 60.0
 USERS_WITHIN_S = 10.0
@@ -70,7 +71,7 @@ async def main(lifecycle: Lifecycle, plan: Plan, screen: Screen) -> None:
         sysplex = Sysplex(plan.file, {each: make(plan, each) for each in plan.file.lpars}, session, journal)
         adoption = Adoption(plan, sysplex, make, journal, lifecycle)
         drills = Drills(plan.file.path, plan.data, journal, lifecycle)
-        runner = _runner(plan, sysplex, adoption, drills, events, lifecycle)
+        runner = _runner(plan, sysplex, adoption, drills, events, lifecycle, secured)
         servers: list[asyncio.Server] = []
         try:
             orphans.adopt()
@@ -93,14 +94,19 @@ async def main(lifecycle: Lifecycle, plan: Plan, screen: Screen) -> None:
 
 
 def _runner(
-    plan: Plan, sysplex: Sysplex, adoption: Adoption, drills: Drills, events: Events, lifecycle: Lifecycle
+    plan: Plan,
+    sysplex: Sysplex,
+    adoption: Adoption,
+    drills: Drills,
+    events: Events,
+    lifecycle: Lifecycle,
+    secured: Tls | None,
 ) -> web.AppRunner:
     config = ServiceConfig(
         sysplex=plan.file.sysplex, lpar="", host=plan.address[0], data=plan.data, vipa=plan.file.vipa,
         tls=plan.file.tls, access=plan.file.access,
     )  # fmt: skip
-    tls = secure.tls(plan.data) if plan.file.tls else None
-    about = Application("up", config, events, sysplex.why_not, documents=operations.up, tls=tls)
+    about = Application("up", config, events, sysplex.why_not, documents=operations.up, tls=secured)
     api = SysplexApi(sysplex, adoption, plan.file.sysplex, plan.data, lifecycle)
     app = application([*api.routes(), *DrillsApi(drills).routes()], about, plan.file.access)
     return web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)

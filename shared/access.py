@@ -21,6 +21,7 @@ from aiohttp.typedefs import Handler, Middleware
 from shared.config import ServiceConfig
 from shared.errors import Forbidden
 from shared.identity import Access, Identity, Role, identity
+from shared.wire import in_one_line
 
 WHY = "X-Plexmesh-Why"
 """Of a 403 without a body."""
@@ -49,11 +50,6 @@ def require(found: Identity | None, wanted: Role) -> None:
     """Raises Forbidden."""
     if why := refusal(found, wanted):
         raise Forbidden(why)
-
-
-def in_one_line(text: str) -> str:
-    """For a header: no value ends it."""
-    return "".join(letter if " " <= letter <= "~" else "?" for letter in text)
 
 
 def certified(

@@ -24,6 +24,11 @@ def authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def in_one_line(text: str) -> str:
+    """As the value of a header field, which it can neither end nor follow with another one."""
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in text)
+
+
 class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One registered instance, as a gateway needs it.
 

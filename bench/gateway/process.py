@@ -20,6 +20,20 @@ PR_SET_PDEATHSIG = 1
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
 
 
+async def output(*command: str) -> bytes:
+    """What a command says to its end; it does not outlive us."""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    try:
+        said, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return said
+
+
 class Process:
     """`address` is where it is to listen. It and its children count as one.
 

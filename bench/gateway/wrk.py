@@ -7,14 +7,13 @@ processor time then say what it could do.
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from bench.gateway.process import Process
+from bench.gateway.process import Process, output
 
 HOW = "apt-get install wrk"
 ERRORS = ("connect", "read", "write", "status", "timeout")
@@ -70,16 +69,10 @@ async def ask(
     scheme: str = "http",
 ) -> Done:
     host, port = address
-    process = await asyncio.create_subprocess_exec(
-        found(), "-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={patience_s}s", "-s", str(script), f"{scheme}://{host}:{port}/",
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    said = await output(
+        found(), "-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={patience_s}s", "-s", str(script),
+        f"{scheme}://{host}:{port}/",
     )  # fmt: skip
-    try:
-        said, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
     lines = [line for line in said.splitlines() if line.startswith(b"{")]
     assert lines, f"wrk failed: {said.decode(errors='replace')}"
     done = msgspec.json.decode(lines[0], type=Done)

@@ -51,9 +51,10 @@ from discovery.remarks import Remarks
 from discovery.rights import NotAllowedHost, Rights
 from discovery.stale import STALE
 from discovery.zowe.onboarding import Onboarding
-from shared.access import WHY, in_one_line
+from shared.access import WHY
 from shared.answer import Answer, response
 from shared.errors import BadInput, Forbidden, NotFound, PlexmeshError
+from shared.wire import in_one_line
 
 log = logging.getLogger("plexmesh.discovery.eureka")
 
