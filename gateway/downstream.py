@@ -24,7 +24,7 @@ import termios
 import time
 from typing import cast
 
-from gateway import forwarding
+from gateway import forwarding, vouching
 from gateway.chunked import ChunkedReader
 from gateway.datapath import DataPath
 from gateway.exchange import FOR_TURN, Exchange, State
@@ -53,9 +53,10 @@ RESET = struct.pack("ii", 1, 0)
 
 class Downstream(asyncio.Protocol):
     __slots__ = (
-        "_ahead", "_chunked", "_closing", "_config", "_dripping", "_eof", "_fields", "_full", "_idle_s", "_left",
-        "_loops", "_minor", "_path", "_paused", "_port", "_reader", "_relayed", "_sock", "_transport", "_trusted",
-        "_waiting", "_who", "_who_for", "block", "deadline", "exchange", "peer", "requests_left",
+        "_ahead", "_chunked", "_closing", "_config", "_dripping", "_eof", "_fields", "_full", "_idle_s",
+        "_introduced", "_left", "_loops", "_minor", "_path", "_paused", "_port", "_reader", "_relayed", "_sock",
+        "_transport", "_trusted", "_waiting", "_who", "_who_for", "block", "deadline", "exchange", "peer",
+        "requests_left",
     )  # fmt: skip
 
     def __init__(self, path: DataPath, sock: socket.socket, peer: str, port: int) -> None:
@@ -82,6 +83,8 @@ class Downstream(asyncio.Protocol):
         self._idle_s = 0.0
         """How long the answer or tunnel under way may rest; 0: for ever."""
         self._who = self._who_for = b""
+        self._introduced: dict[tuple[str, ...], bytes] | None = None
+        """What services are told of its certificate, by the headers they want; it stays the same one."""
         self._trusted = path.trusts(peer)
         self._port = port
         self.peer = peer.encode()
@@ -92,6 +95,16 @@ class Downstream(asyncio.Protocol):
     def certificate(self) -> str:
         """The common name of the one it has shown, if that is believed."""
         return peer(self._transport)
+
+    def introduced(self, headers: tuple[str, ...]) -> bytes:
+        """As `vouching.lines` has it."""
+        known = self._introduced
+        if known is None:
+            known = self._introduced = {}
+        said = known.get(headers)
+        if said is None:
+            said = known[headers] = vouching.lines(self.tls, headers, self._config.access)
+        return said
 
     @property
     def tls(self) -> ssl.SSLObject | None:

@@ -129,7 +129,7 @@ def _fits(exchange: Exchange, path: DataPath, public: bytes, now: float) -> bool
         exchange.refuse_early(400, why, ENCODED_CHARACTER.number, reason="malformed")
         return False
     if headers := upstream.policy.certificate_headers:
-        _introduce(exchange, path, headers)
+        _introduce(exchange, headers)
     rate = upstream.policy.rate
     if rate is None or not path.guards.shedding:
         return True
@@ -141,9 +141,9 @@ def _fits(exchange: Exchange, path: DataPath, public: bytes, now: float) -> bool
     return not wait_s
 
 
-def _introduce(exchange: Exchange, path: DataPath, headers: tuple[str, ...]) -> None:
+def _introduce(exchange: Exchange, headers: tuple[str, ...]) -> None:
     """The service is told whose certificate the caller has shown; none: both are."""
-    said = vouching.lines(exchange.client.tls, headers, path.config.access)
+    said = exchange.client.introduced(headers)
     _add(exchange, said)
     if said is vouching.NOT_SHOWN:
         exchange.dressing += said
